@@ -1,0 +1,128 @@
+"""A CNN made ready to be explained: evaluation mode, frozen weights, normalisation inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Classifier:
+    """An image classifier and what the explainers must know of it.
+
+    Args:
+        model: maps normalised images_BCHW to logits_BK. It must be in evaluation mode; `frozen`
+            puts a model there for a while, `swag.models.load_classifier` for good.
+        mean, std: per channel, of images in [0, 1]; normalised images are (image - mean) / std.
+        cam_layer: dotted name of the module whose output Grad-CAM weights; None: the last module
+            whose output is a map of more than one cell, found by one forward pass.
+        batch_size: how many images one pass may hold; memory grows with it, results do not change
+            beyond rounding.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        cam_layer: str | None = None,
+        batch_size: int = 32,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if any(module.training for module in model.modules()):
+            raise ValueError("the model is in training mode; call model.eval() first")
+        tensor = next(model.parameters(), torch.zeros(()))
+        self.model = model
+        self.device = tensor.device
+        self.batch_size = batch_size
+        self.cam_layer = cam_layer
+        self.mean_1C11 = torch.tensor(mean, device=self.device).view(1, -1, 1, 1)
+        self.std_1C11 = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
+        self._blank_probability: dict[tuple[int, ...], Tensor] = {}
+
+    def normalise(self, image_BCHW: Tensor) -> Tensor:
+        return (image_BCHW - self.mean_1C11) / self.std_1C11
+
+    @torch.inference_mode()
+    def probabilities(self, normalised_NCHW: Tensor) -> Tensor:
+        """Return the softmax outputs_NK of normalised images, `batch_size` of them per pass."""
+        chunks = normalised_NCHW.split(self.batch_size)
+        return torch.cat([self.model(chunk).softmax(1) for chunk in chunks])
+
+    def constant_probability_K(self, normalised_CHW: Tensor) -> Tensor:
+        """Return the softmax output for a constant image; each is computed once per model."""
+        values = normalised_CHW[:, 0, 0].tolist()
+        key = (*normalised_CHW.shape, *values)
+        if key not in self._blank_probability:
+            self._blank_probability[key] = self.probabilities(normalised_CHW[None])[0]
+        return self._blank_probability[key]
+
+    def layer(self, image_1CHW: Tensor) -> tuple[str, nn.Module]:
+        """Return name and module of Grad-CAM's layer.
+
+        Raises:
+            ValueError: the model has no such module, or no module with a spatial output.
+        """
+        modules = dict(self.model.named_modules())
+        if self.cam_layer is None:
+            self.cam_layer = last_spatial_layer(self.model, self.normalise(image_1CHW))
+        if self.cam_layer not in modules:
+            names = ", ".join([name for name in modules if name][-5:])
+            raise ValueError(
+                f"the model has no layer {self.cam_layer!r} for Grad-CAM; its last layers are {names}"
+            )
+        return self.cam_layer, modules[self.cam_layer]
+
+
+def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str:
+    """Return the name of the last module to put out a map of at least 2x2 cells.
+
+    Pooling, dropout and the model itself do not count: Grad-CAM's map is made by the features.
+    """
+    found: list[str] = []
+    skipped = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity)
+
+    def remember(name: str) -> object:
+        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+                found.append(name)
+
+        return hook
+
+    handles = [
+        module.register_forward_hook(remember(name))  # type: ignore[arg-type]
+        for name, module in model.named_modules()
+        if name and not isinstance(module, skipped) and not _is_container(module)
+    ]
+    try:
+        with torch.no_grad():
+            model(normalised_1CHW)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not found:
+        raise ValueError("no layer of the model puts out a spatial map; name one with cam_layer")
+    return found[-1]
+
+
+def _is_container(module: nn.Module) -> bool:
+    return isinstance(module, nn.Sequential | nn.ModuleList)
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[nn.Module]:
+    """Put a model in evaluation mode inside the block and give each module its mode back after."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield model
+    finally:
+        for module, mode in modes:
+            module.training = mode

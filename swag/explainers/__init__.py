@@ -1,0 +1,1 @@
+"""Explainers: each is a frozen dataclass that turns `Signals` into saliency_BHW."""

@@ -1,0 +1,60 @@
+"""Class activation maps: a layer's channels weighted by the target's gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from swag.signals import Signals
+from swag.types import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradCAM:
+    """ReLU of the channels weighted by their mean gradient (Selvaraju et al., 2017, eq. 1-2)."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "region"
+    needs: ClassVar[frozenset[str]] = frozenset({"layer"})
+
+    def __call__(self, signals: Signals) -> Tensor:
+        weight_BF = signals.layer_gradient_BFhw.mean((2, 3))
+        return weighted_map(signals, weight_BF)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradCAMPlusPlus:
+    """Channels weighted by their positive gradients (Chattopadhyay et al., 2018, eq. 10, 19).
+
+    As in the authors' code, the weights alpha of a channel sum to one over its cells. Their factor
+    exp(score) scales a whole map and is left out: it changes no ranking and overflows.
+    """
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "region"
+    needs: ClassVar[frozenset[str]] = frozenset({"layer"})
+
+    def __call__(self, signals: Signals) -> Tensor:
+        activation_BFhw = signals.layer_activation_BFhw.double()
+        gradient_BFhw = signals.layer_gradient_BFhw.double()
+        square_BFhw = gradient_BFhw**2
+        total_BF11 = activation_BFhw.sum((2, 3), keepdim=True)
+        alpha_BFhw = _divide(square_BFhw, 2 * square_BFhw + gradient_BFhw**3 * total_BF11)
+        alpha_BFhw = _divide(alpha_BFhw, alpha_BFhw.sum((2, 3), keepdim=True))
+        weight_BF = (alpha_BFhw * gradient_BFhw.relu()).sum((2, 3))
+        return weighted_map(signals, weight_BF.float())
+
+
+def _divide(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Divide, taking a zero denominator for one as the authors' code does."""
+    return numerator / denominator.where(denominator != 0, 1.0)
+
+
+def weighted_map(signals: Signals, weight_BF: Tensor) -> Tensor:
+    """Return the ReLU of the weighted sum of channels at the image's size, bilinear."""
+    map_B1hw = (signals.layer_activation_BFhw * weight_BF[:, :, None, None]).sum(1, keepdim=True)
+    size = signals.batch.image_BCHW.shape[2:]
+    return F.interpolate(map_B1hw.relu(), size=size, mode="bilinear", align_corners=False)[:, 0]

@@ -1,0 +1,64 @@
+"""M: one importance per pixel, which SWAG pools and its superpixels follow."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from swag.rng import generator
+from swag.signals import Signals
+
+Source = Literal["guided_gradient", "gradient", "noise", "sobel"]
+
+
+def pixel_importance(signals: Signals, source: Source) -> Tensor:
+    """Return M_BHW of `source`, float32 and not negative (Hartley et al., section 3.1).
+
+    Gradients are of the target's logit by the normalised image; M is the largest magnitude over
+    the colour channels. "noise" is uniform in [0, 1), drawn per image; "sobel" is the magnitude of
+    the Sobel gradient of the grey image (both for the sanity check, Table 2).
+    """
+    return signals.once(("pixel_importance", source), lambda: _compute(signals, source))
+
+
+def _compute(signals: Signals, source: Source) -> Tensor:
+    if source == "guided_gradient":
+        return signals.guided_gradient_BCHW.abs().amax(1)
+    if source == "gradient":
+        return signals.gradient_BCHW.abs().amax(1)
+    if source == "noise":
+        return uniform_noise(signals)
+    if source == "sobel":
+        return sobel_magnitude(signals.batch.image_BCHW)
+    raise ValueError(f"pixel importance {source!r} is unknown; choose one of {get_args(Source)}")
+
+
+def gradient_need(source: Source) -> frozenset[str]:
+    """Return the gradient signals that `source` reads."""
+    return frozenset({source} & {"guided_gradient", "gradient"})
+
+
+def uniform_noise(signals: Signals) -> Tensor:
+    batch = signals.batch
+    height, width = batch.image_BCHW.shape[2:]
+    noise = [
+        generator(batch.seed, image_id, "noise").random((height, width), dtype=np.float32)
+        for image_id in batch.image_ids
+    ]
+    return torch.from_numpy(np.stack(noise)).to(batch.device)
+
+
+def sobel_magnitude(image_BCHW: Tensor) -> Tensor:
+    """Return the magnitude of the Sobel gradient of the grey image (ITU-R 709 weights).
+
+    Borders repeat the outermost pixel, so that a constant image has no edges.
+    """
+    weights = image_BCHW.new_tensor([0.2125, 0.7154, 0.0721]).view(1, 3, 1, 1)
+    grey_B1HW = F.pad((image_BCHW * weights).sum(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
+    kernel = image_BCHW.new_tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]]) / 8
+    edges_B2HW = F.conv2d(grey_B1HW, torch.stack([kernel, kernel.T])[:, None])
+    return edges_B2HW.norm(dim=1)

@@ -1,0 +1,167 @@
+"""What explainers and metrics are made from, each computed at most once per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import numpy as np
+import torch
+from skimage.color import rgb2lab
+from torch import Tensor
+
+from swag.backward import GuidedReLU, captured, require_visible
+from swag.classifier import Classifier
+from swag.types import Batch
+
+if TYPE_CHECKING:
+    from swag.superpixels import Segmenter
+
+T = TypeVar("T")
+GRADIENTS = frozenset({"gradient", "guided_gradient", "layer"})
+
+
+class Signals:
+    """The model's reactions to a batch, computed on demand and kept for as long as the batch.
+
+    Args:
+        classifier: the model under study.
+        batch: images on the classifier's device.
+        needs: gradient signals that will be asked for (of `GRADIENTS`). The first one asked for
+            computes them all: one forward pass, one backward pass for `gradient` and `layer`
+            together, one for `guided_gradient`. What is not announced costs a pass of its own.
+    """
+
+    def __init__(
+        self, classifier: Classifier, batch: Batch, needs: Iterable[str] = frozenset()
+    ) -> None:
+        self.classifier = classifier
+        self.batch = batch
+        self._needs = frozenset(needs)
+        if unknown := self._needs - GRADIENTS:
+            raise ValueError(f"unknown gradient signals {sorted(unknown)}; known: {sorted(GRADIENTS)}")
+        self._computed: dict[str, Tensor] = {}
+        self._memory: dict[Hashable, object] = {}
+
+    @cached_property
+    def normalised_BCHW(self) -> Tensor:
+        return self.classifier.normalise(self.batch.image_BCHW)
+
+    @property
+    def probability_BK(self) -> Tensor:
+        """Softmax output for the unmodified images, float32."""
+        if "probability" not in self._computed:
+            if self._needs:
+                self._run_backward(self._needs)
+            else:
+                self._computed["probability"] = self.classifier.probabilities(self.normalised_BCHW)
+        return self._computed["probability"]
+
+    @cached_property
+    def target_B(self) -> Tensor:
+        """int64 class to explain: the one asked for, else the predicted one."""
+        if self.batch.target_B is not None:
+            return self.batch.target_B
+        return self.probability_BK.argmax(1)
+
+    @property
+    def gradient_BCHW(self) -> Tensor:
+        """Gradient of the target's logit by the normalised image."""
+        return self._gradient("gradient")
+
+    @property
+    def guided_gradient_BCHW(self) -> Tensor:
+        """The same by guided backpropagation."""
+        return self._gradient("guided_gradient")
+
+    @property
+    def layer_activation_BFhw(self) -> Tensor:
+        """Output of Grad-CAM's layer."""
+        self._gradient("layer")
+        return self._computed["layer_activation"]
+
+    @property
+    def layer_gradient_BFhw(self) -> Tensor:
+        """Gradient of the target's logit by the output of Grad-CAM's layer."""
+        return self._gradient("layer")
+
+    @cached_property
+    def lab_BHWC(self) -> np.ndarray:
+        """The [0, 1] image in CIELAB (D65), float64 on the CPU."""
+        image_BHWC = self.batch.image_BCHW.permute(0, 2, 3, 1).cpu().double().numpy()
+        return cast(np.ndarray, rgb2lab(image_BHWC))
+
+    def segments(self, segmenter: Segmenter) -> Tensor:
+        """Return labels_BHW, int64 from 0 without gaps in each image, on the batch's device."""
+        return self.once(segmenter, lambda: segmenter(self))
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return `compute()`, called at the first use of `key` in this batch only."""
+        if key not in self._memory:
+            self._memory[key] = compute()
+        return cast(T, self._memory[key])
+
+    def _gradient(self, name: str) -> Tensor:
+        if name not in self._computed:
+            self._run_backward((self._needs | {name}) - self._computed.keys())
+        return self._computed[name]
+
+    def _run_backward(self, names: frozenset[str]) -> None:
+        """Compute the named signals and the probabilities, `batch_size` images at a time."""
+        parts: dict[str, list[Tensor]] = {}
+        size = self.classifier.batch_size
+        known = self.batch.target_B is not None or "probability" in self._computed
+        for start in range(0, len(self.batch), size):
+            chunk = self._backward_chunk(
+                self.normalised_BCHW[start : start + size],
+                self.target_B[start : start + size] if known else None,
+                names,
+            )
+            for key, value in chunk.items():
+                parts.setdefault(key, []).append(value)
+        computed = {key: torch.cat(values) for key, values in parts.items()}
+        # The first probabilities stay: whoever read them must agree with who reads them later.
+        self._computed = {**computed, **self._computed}
+
+    def _backward_chunk(
+        self, x_BCHW: Tensor, target_B: Tensor | None, names: frozenset[str]
+    ) -> dict[str, Tensor]:
+        model = self.classifier.model
+        guided = "guided_gradient" in names
+        if guided:
+            require_visible(model)
+        x_BCHW = x_BCHW.detach().clone().requires_grad_()
+        with torch.enable_grad(), GuidedReLU() as rule:
+            if "layer" in names:
+                name, layer = self.classifier.layer(self.batch.image_BCHW[:1])
+                rule.num_caught = 0
+                with captured(layer) as outputs:
+                    logits_BK = model(x_BCHW)
+                if len(outputs) != 1:
+                    raise ValueError(
+                        f"Grad-CAM's layer {name!r} ran {len(outputs)} times in a pass; "
+                        "choose one that runs once"
+                    )
+            else:
+                outputs = []
+                logits_BK = model(x_BCHW)
+        if guided and not rule.num_caught:
+            raise ValueError("guided backpropagation needs ReLUs, and the model called none")
+        probability_BK = logits_BK.detach().softmax(1)
+        if target_B is None:
+            target_B = probability_BK.argmax(1)
+        score = logits_BK.gather(1, target_B[:, None]).sum()
+        result = {"probability": probability_BK}
+        wanted = ([x_BCHW] if "gradient" in names else []) + outputs
+        if wanted:
+            gradients = list(torch.autograd.grad(score, wanted, retain_graph=guided))
+            if outputs:
+                result["layer_activation"] = outputs[0].detach().clone()
+                result["layer"] = gradients.pop()
+            if gradients:
+                result["gradient"] = gradients.pop()
+        if guided:
+            rule.guided = True
+            result["guided_gradient"] = torch.autograd.grad(score, [x_BCHW])[0]
+        return result

@@ -1,0 +1,108 @@
+"""The words and shapes that all of swag shares.
+
+Shape suffixes, in the order in which they stand in a name:
+B images of a batch, C colour channels, H and W pixels down and across, h and w cells of a layer's
+map, F channels of a layer or of a feature array, K classes, T points of a curve or perturbed copies
+of one image, N masks, S superpixels. `labels_BHW` holds the number of each pixel's superpixel.
+
+Words: an *image* is in [0, 1], RGB, at the network's input size. The *target* is the class whose
+score is explained. A *saliency* is one float per pixel, higher is more important. An *explainer*
+makes saliencies, a *metric* judges them, a *score* is what a metric returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from swag.signals import Signals
+
+Kind = Literal["region", "pixel", "control"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images that are explained together.
+
+    Nothing computed from a batch may depend on which images share it: what is random is drawn from
+    `swag.rng.generator(seed, image_id, purpose)`.
+    """
+
+    image_BCHW: Tensor
+    """float32 in [0, 1], RGB, not normalised."""
+    image_ids: tuple[str, ...]
+    target_B: Tensor | None = None
+    """int64 classes to explain; None: the class predicted on the unmodified image."""
+    seed: int = 0
+    label_B: Tensor | None = None
+    """int64 true classes, -1 where unknown."""
+    boxes: tuple[Tensor | None, ...] | None = None
+    """Per image a float32 (N, 4) tensor x0, y0, x1, y1 in pixels of the image, x1 and y1 exclusive."""
+    mask_BHW: Tensor | None = None
+    """bool, the object's pixels, where the data set has them."""
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.image_BCHW.shape)
+        if len(shape) != 4 or shape[1] != 3:
+            raise ValueError(f"images must have shape (B, 3, H, W), got {shape}")
+        if len(self.image_ids) != shape[0]:
+            raise ValueError(f"{shape[0]} images came with {len(self.image_ids)} ids")
+        if not self.image_BCHW.is_floating_point():
+            raise ValueError(f"images must be float in [0, 1], got {self.image_BCHW.dtype}")
+        if not bool(torch.isfinite(self.image_BCHW).all()):
+            raise ValueError("images must be finite")
+        low, high = float(self.image_BCHW.min()), float(self.image_BCHW.max())
+        if low < 0 or high > 1:
+            raise ValueError(
+                f"images must lie in [0, 1] (not normalised, not 0..255), got [{low:g}, {high:g}]"
+            )
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @property
+    def device(self) -> torch.device:
+        return self.image_BCHW.device
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """A frozen dataclass: its fields are its configuration, its `version` grows when numbers change."""
+
+    version: ClassVar[int]
+    kind: ClassVar[Kind]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Gradient signals it reads, so that one pass can compute those of all explainers."""
+
+    def __call__(self, signals: Signals) -> Tensor:
+        """Return saliency_BHW: float32, finite, on the batch's device."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a metric says of each image of a batch."""
+
+    value_B: Tensor
+    """float64; NaN where the image cannot be scored (stored as null, never as 0)."""
+    curve_BT: Tensor | None = None
+    """float32."""
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
+    """Further per-image values, stored under their own names; each (B,) or (B, n)."""
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A frozen dataclass like an explainer."""
+
+    version: ClassVar[int]
+    higher_is_better: ClassVar[bool]
+
+    def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
+        """Score each image's saliency."""

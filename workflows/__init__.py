@@ -1,0 +1,1 @@
+"""The benchmark at scale: configuration, plan, store, workers, report and command line."""
