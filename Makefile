@@ -1,0 +1,51 @@
+# Two commands: `make benchmark` and `make test`. `make help` lists the others.
+# PYTHON=python3.12 chooses the interpreter, VENV=DIR another environment, ARGS="--workers 4" goes to the command.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help benchmark test check fast format lint types slow clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+benchmark: $(VENV)/.installed ## install what is missing, then run the full benchmark
+	$(BIN)/swagflow run full-benchmark $(ARGS)
+
+test: check slow ## the complete gate: format, lint, types, all tests
+
+check: format lint types fast ## the same without the slow tests
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+fast: $(VENV)/.installed-dev
+	$(BIN)/pytest $(ARGS)
+
+slow: $(VENV)/.installed-dev
+	$(BIN)/pytest -m slow --timeout 900 $(ARGS)
+
+clean: ## remove the environment and all caches; run folders stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# A stamp is newer than what it was installed from, so a second call installs nothing.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(VENV)/.installed $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, $(PYTHON) is " + v + "; choose another: make PYTHON=python3.12")'
+	@echo "Installing into $(VENV): PyTorch is a download of several GB, a few minutes the first time."
+	$(PYTHON) -m venv $(VENV)
