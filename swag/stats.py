@@ -1,0 +1,147 @@
+"""Means of per-image values with intervals, and paired comparisons of methods on the same images.
+
+Arrays are float64; rows are images N (or repeats), columns are methods or points of a curve M, and
+NaN is a missing value. Missing values are left out and counted, never replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from swag.rng import generator
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Interval = Callable[[Floats], tuple[Floats, Floats]]
+
+CONFIDENCE = 0.95
+_DRAWS_AT_ONCE = 2**21  # 16 MiB of indices, and as much of counts
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean of each column with its 95 % interval."""
+
+    mean_M: Floats
+    low_M: Floats
+    high_M: Floats
+    n_M: Integers
+    num_missing_M: Integers
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mean of each column minus the reference, over the rows that have both."""
+
+    difference_M: Floats
+    low_M: Floats
+    high_M: Floats
+    n_M: Integers
+    p_M: Floats
+    """Two-sided Wilcoxon signed-rank test; 1 where no pair differs."""
+
+
+def bootstrap_interval(
+    value_NM: Floats, *, num_resamples: int = 10_000, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """Return low_M and high_M of the 95 % percentile bootstrap of the mean (Efron, 1979).
+
+    Rows are drawn with replacement, the same rows for every column, so a column's interval does not
+    depend on the others beside it.
+    """
+    value_NM = _checked(value_NM)
+    num_rows = len(value_NM)
+    present_NM = ~np.isnan(value_NM)
+    filled_NM = np.where(present_NM, value_NM, 0.0)
+    complete = bool(present_NM.all())
+    random = generator(seed, "", "bootstrap")
+    per_chunk = max(1, _DRAWS_AT_ONCE // num_rows)
+    means = []
+    for first in range(0, num_resamples, per_chunk):
+        num = min(per_chunk, num_resamples - first)
+        draws_RN = random.integers(num_rows, size=(num, num_rows))
+        draws_RN += np.arange(num)[:, None] * num_rows
+        flat = np.bincount(draws_RN.ravel(), minlength=num * num_rows)
+        count_RN = flat.reshape(num, num_rows).astype(np.float64)
+        total_RM = count_RN @ filled_NM
+        size_RM = num_rows if complete else count_RN @ present_NM
+        with np.errstate(invalid="ignore"):  # 0 / 0: this resample drew missing values only
+            means.append(total_RM / size_RM)
+    mean_RM = np.concatenate(means)
+    quantile = np.quantile if complete else np.nanquantile
+    low_M, high_M = quantile(mean_RM, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return low_M, high_M
+
+
+def student_interval(value_NM: Floats) -> tuple[Floats, Floats]:
+    """Return low_M and high_M of Student's 95 % interval of the mean; NaN for a single value.
+
+    For a handful of repeats, where the bootstrap's interval is too short.
+    """
+    value_NM = _checked(value_NM)
+    n_M = np.count_nonzero(~np.isnan(value_NM), axis=0)
+    mean_M = np.nanmean(value_NM, axis=0)
+    square_M = np.nansum((value_NM - mean_M) ** 2, axis=0)
+    freedom_M = np.where(n_M > 1, n_M - 1.0, np.nan)
+    half_M = stats.t.ppf((1 + CONFIDENCE) / 2, freedom_M) * np.sqrt(square_M / freedom_M / n_M)
+    return mean_M - half_M, mean_M + half_M
+
+
+def summarise(value_NM: Floats, interval: Interval = bootstrap_interval) -> Summary:
+    """Return each column's mean and interval.
+
+    Raises:
+        ValueError: a column has no value, so it has no mean.
+    """
+    value_NM = _checked(value_NM)
+    low_M, high_M = interval(value_NM)
+    n_M = np.count_nonzero(~np.isnan(value_NM), axis=0)
+    return Summary(np.nanmean(value_NM, axis=0), low_M, high_M, n_M, len(value_NM) - n_M)
+
+
+def compare(
+    value_NM: Floats, reference_N: Floats, interval: Interval = bootstrap_interval
+) -> Comparison:
+    """Compare each column with a reference, image by image.
+
+    Raises:
+        ValueError: a column shares no image with the reference.
+    """
+    difference_NM = value_NM - reference_N[:, None]
+    summary = summarise(difference_NM, interval)
+    p_M = np.array([_signed_rank_p(column) for column in difference_NM.T], dtype=np.float64)
+    return Comparison(summary.mean_M, summary.low_M, summary.high_M, summary.n_M, p_M)
+
+
+def holm(p_M: Floats) -> Floats:
+    """Return p-values adjusted for a family of tests (Holm, 1979); NaNs are not part of it."""
+    adjusted_M = np.full_like(p_M, np.nan)
+    (tested,) = np.nonzero(~np.isnan(p_M))
+    order = tested[np.argsort(p_M[tested], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted_M[order] = np.minimum(1.0, np.maximum.accumulate(p_M[order] * factors))
+    return adjusted_M
+
+
+def _signed_rank_p(difference_N: Floats) -> float:
+    differing = difference_N[~np.isnan(difference_N) & (difference_N != 0)]
+    return float(stats.wilcoxon(differing).pvalue) if len(differing) else 1.0
+
+
+def _checked(value_NM: Floats) -> Floats:
+    if value_NM.ndim != 2:
+        raise ValueError(f"values must have shape (images, methods), got {value_NM.shape}")
+    if np.isinf(value_NM).any():
+        raise ValueError("values must be finite, or NaN where missing, got an infinite one")
+    empty = np.flatnonzero(np.isnan(value_NM).all(axis=0))
+    if len(empty):
+        raise ValueError(
+            f"a mean needs at least one value; column {empty[0]} has {len(value_NM)} rows "
+            "and no value"
+        )
+    return value_NM
