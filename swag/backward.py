@@ -16,7 +16,7 @@ class _Rectify(torch.autograd.Function):
     """ReLU capped at `ceiling`, whose backward clips negative gradients while `rule.guided`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rule: GuidedReLU, ceiling: float, inplace: bool) -> Tensor:  # noqa: FBT001
+    def forward(ctx: Any, x: Tensor, rule: GuidedReLU, ceiling: float, inplace: bool) -> Tensor:
         if inplace:
             ctx.mark_dirty(x)
             output = x.clamp_(0, ceiling)
@@ -66,7 +66,10 @@ class GuidedReLU(TorchFunctionMode):
         ceiling, always_inplace = form
         x = args[0] if args else kwargs["input"]
         if func in _HARDTANH:
-            bounds = (*args[1:3], *(kwargs[name] for name in ("min_val", "max_val") if name in kwargs))
+            bounds = (
+                *args[1:3],
+                *(kwargs[name] for name in ("min_val", "max_val") if name in kwargs),
+            )
             if len(bounds) != 2 or bounds[0] != 0:
                 return func(*args, **kwargs)
             ceiling = float(bounds[1])

@@ -74,9 +74,9 @@ class Classifier:
         if self.cam_layer is None:
             self.cam_layer = last_spatial_layer(self.model, self.normalise(image_1CHW))
         if self.cam_layer not in modules:
-            names = ", ".join([name for name in modules if name][-5:])
+            last = ", ".join([name for name in modules if name][-5:])
             raise ValueError(
-                f"the model has no layer {self.cam_layer!r} for Grad-CAM; its last layers are {names}"
+                f"the model has no layer {self.cam_layer!r} for Grad-CAM; its last layers are {last}"
             )
         return self.cam_layer, modules[self.cam_layer]
 

@@ -43,6 +43,7 @@ def gradient_need(source: Source) -> frozenset[str]:
 
 
 def uniform_noise(signals: Signals) -> Tensor:
+    """Return float32 noise_BHW in [0, 1), drawn from each image's own generator."""
     batch = signals.batch
     height, width = batch.image_BCHW.shape[2:]
     noise = [
@@ -61,4 +62,4 @@ def sobel_magnitude(image_BCHW: Tensor) -> Tensor:
     grey_B1HW = F.pad((image_BCHW * weights).sum(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     kernel = image_BCHW.new_tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]]) / 8
     edges_B2HW = F.conv2d(grey_B1HW, torch.stack([kernel, kernel.T])[:, None])
-    return edges_B2HW.norm(dim=1)
+    return edges_B2HW.square().sum(1).sqrt()

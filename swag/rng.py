@@ -14,4 +14,6 @@ def generator(seed: int, image_id: str, purpose: str) -> np.random.Generator:
     that a GPU sees the same numbers.
     """
     text = f"{seed}\0{image_id}\0{purpose}".encode()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(hashlib.sha256(text).digest(), "big")))
+    return np.random.Generator(
+        np.random.PCG64(int.from_bytes(hashlib.sha256(text).digest(), "big"))
+    )

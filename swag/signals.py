@@ -40,7 +40,9 @@ class Signals:
         self.batch = batch
         self._needs = frozenset(needs)
         if unknown := self._needs - GRADIENTS:
-            raise ValueError(f"unknown gradient signals {sorted(unknown)}; known: {sorted(GRADIENTS)}")
+            raise ValueError(
+                f"unknown gradient signals {sorted(unknown)}; known: {sorted(GRADIENTS)}"
+            )
         self._computed: dict[str, Tensor] = {}
         self._memory: dict[Hashable, object] = {}
 

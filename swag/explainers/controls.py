@@ -24,7 +24,9 @@ class Centre:
 
     def __call__(self, signals: Signals) -> Tensor:
         height, width = signals.batch.image_BCHW.shape[2:]
-        centre_B2 = torch.tensor([[(height - 1) / 2, (width - 1) / 2]]).repeat(len(signals.batch), 1)
+        centre_B2 = torch.tensor([[(height - 1) / 2, (width - 1) / 2]]).repeat(
+            len(signals.batch), 1
+        )
         return -distance_BHW(centre_B2, height, width).to(signals.batch.device)
 
 

@@ -1,0 +1,140 @@
+"""The deletion curve: how fast the target's score falls as the most salient pixels go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swag.signals import Signals
+from swag.types import Score
+
+Fill = Literal["mean", "black"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deletion:
+    """Area under the deletion curve (Petsiuk et al., 2018), in [0, 1].
+
+    The n+1 scores of a curve are softmax outputs of the target: of the image, after each of n
+    batches of ceil(H W / steps) pixels went, most salient first, and of the image with none left.
+    The area is the trapezoid over equal steps. Pixels become the data set's mean colour, 0 after
+    normalisation, as in the authors' code; `fill` may be black instead.
+    """
+
+    version: ClassVar[int] = 1
+    higher_is_better: ClassVar[bool] = False
+
+    steps: int = 28
+    fill: Fill = "mean"
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"deletion needs at least 1 step, got {self.steps}")
+
+    @property
+    def num_forwards(self) -> int:
+        """Model passes per image; the curve's ends cost none."""
+        return self.steps - 1
+
+    def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
+        step_BHW = removal_step(saliency_BHW, self.steps)
+        curve_BT = deletion_curves(signals, step_BHW, self.fill)
+        return Score(value_B=area_under(curve_BT), curve_BT=curve_BT)
+
+
+def area_under(curve_BT: Tensor) -> Tensor:
+    """Return the normalised trapezoid of each curve, float64."""
+    curve_BT = curve_BT.double()
+    ends_B = (curve_BT[:, 0] + curve_BT[:, -1]) / 2
+    return (curve_BT.sum(1) - ends_B) / (curve_BT.shape[1] - 1)
+
+
+def removal_step(saliency_BHW: Tensor, steps: int) -> Tensor:
+    """Return for each pixel the step, from 0, at which it goes; int16 (B, H, W).
+
+    The order is stable and descending: of equally salient pixels the first in row-major order goes
+    first. Region methods tie within each superpixel, so this rule is part of the result.
+
+    Raises:
+        ValueError: a saliency is not finite.
+    """
+    if not bool(torch.isfinite(saliency_BHW).all()):
+        raise ValueError("the saliency has values that are not finite, so its pixels have no order")
+    batch, height, width = saliency_BHW.shape
+    order_BP = descending_order(saliency_BHW.flatten(1))
+    per_step = -(-height * width // steps)
+    step_P = torch.arange(height * width, device=order_BP.device) // per_step
+    step_BP = torch.empty_like(order_BP).scatter_(1, order_BP, step_P.expand(batch, -1))
+    return step_BP.view(batch, height, width).to(torch.int16)
+
+
+def descending_order(value_BP: Tensor) -> Tensor:
+    """Return the stable descending order of each row of float32 values as int64 indices.
+
+    Each value and its index become one integer, all different: any sorting algorithm then gives the
+    one stable order, on every processor.
+    """
+    bits = (value_BP.float() + 0.0).contiguous().view(torch.int32).long()  # + 0.0 makes -0.0 0.0
+    ascending = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    key = ((-1 - ascending) << 32) | torch.arange(value_BP.shape[1], device=value_BP.device)
+    if key.is_cuda:
+        return key.sort(1).values & 0xFFFFFFFF
+    keys = key.numpy()
+    keys.sort(1)
+    return torch.from_numpy(keys & np.int64(0xFFFFFFFF))
+
+
+@torch.inference_mode()
+def deletion_curves(signals: Signals, step_BHW: Tensor, fill: Fill) -> Tensor:
+    """Return curve_BT, float32: the target's score before any and after each removal step.
+
+    The first score is the classification pass and the last is one constant image's, so n steps cost
+    n - 1 passes an image.
+    """
+    classifier, x_BCHW = signals.classifier, signals.normalised_BCHW
+    black_1C11 = -classifier.mean_1C11 / classifier.std_1C11
+    fill_1C11 = black_1C11 if fill == "black" else torch.zeros_like(black_1C11)
+    target_B1 = signals.target_B[:, None]
+    num_steps = int(step_BHW.max()) + 1
+
+    def draw(out_NCHW: Tensor, image: int, first: int) -> None:
+        """Fill `out` with one image after `first`, `first + 1`, ... removal steps."""
+        points_N = torch.arange(first, first + len(out_NCHW), device=out_NCHW.device)
+        stays_N1HW = (step_BHW[image] >= points_N[:, None, None])[:, None]
+        torch.where(stays_N1HW, x_BCHW[image : image + 1], fill_1C11, out=out_NCHW)
+
+    inner_BTK = perturbed_probabilities(signals, num_steps - 1, draw)
+    inner_BT = inner_BTK.gather(2, target_B1[:, None].expand(-1, num_steps - 1, 1))[:, :, 0]
+    first_B1 = signals.probability_BK.gather(1, target_B1)
+    blank_K = classifier.constant_probability_K(fill_1C11.expand_as(x_BCHW[:1])[0])
+    return torch.cat([first_B1, inner_BT, blank_K[target_B1]], 1).float()
+
+
+def perturbed_probabilities(
+    signals: Signals, num_copies: int, draw: Callable[[Tensor, int, int], None]
+) -> Tensor:
+    """Return probability_BNK of `num_copies` perturbed copies of each image.
+
+    `draw(out_NCHW, image, first)` writes an image's copies number `first`, `first + 1`, ... until
+    `out` is full; copies count from 1. Copies of several images share full passes.
+    """
+    classifier, x_BCHW = signals.classifier, signals.normalised_BCHW
+    total = len(x_BCHW) * num_copies
+    size = min(classifier.batch_size, max(total, 1))
+    buffer_NCHW = torch.empty((size, *x_BCHW.shape[1:]), device=x_BCHW.device)
+    parts = [signals.probability_BK[:0]]
+    for start in range(0, total, size):
+        stop = min(start + size, total)
+        position = start
+        while position < stop:
+            image, copy = divmod(position, num_copies)
+            count = min(num_copies - copy, stop - position)
+            draw(buffer_NCHW[position - start : position - start + count], image, copy + 1)
+            position += count
+        parts.append(classifier.probabilities(buffer_NCHW[: stop - start]))
+    return torch.cat(parts).view(len(x_BCHW), num_copies, -1)

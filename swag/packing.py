@@ -1,0 +1,62 @@
+"""Perturbed copies of many images in full passes of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from swag.signals import Signals
+
+
+class Part(NamedTuple):
+    """The copies `first` to `last` (exclusive) of an image, at `rows` of a pass."""
+
+    image: int
+    first: int
+    last: int
+    rows: slice
+
+
+Perturb = Callable[[Part, Tensor], None]
+"""Writes a part's normalised copies_TCHW into the tensor that it is given."""
+
+
+def passes(counts: Sequence[int], size: int) -> Iterator[list[Part]]:
+    """Yield passes of `size` copies, the last one of what is left, image after image."""
+    parts: list[Part] = []
+    filled = 0
+    for image, count in enumerate(counts):
+        first = 0
+        while first < count:
+            last = min(count, first + size - filled)
+            parts.append(Part(image, first, last, slice(filled, filled + last - first)))
+            filled += last - first
+            first = last
+            if filled == size:
+                yield parts
+                parts, filled = [], 0
+    if parts:
+        yield parts
+
+
+def target_probability(signals: Signals, counts: Sequence[int], perturb: Perturb) -> list[Tensor]:
+    """Return per image the target's probability_T on each of its `counts[image]` copies.
+
+    Copies of several images share a pass, so that every pass but the last is full.
+    """
+    classifier = signals.classifier
+    targets = signals.target_B.tolist()
+    normalised_BCHW = signals.normalised_BCHW
+    size = min(classifier.batch_size, sum(counts))
+    copies_NCHW = normalised_BCHW.new_empty((size, *normalised_BCHW.shape[1:]))
+    found: list[list[Tensor]] = [[normalised_BCHW.new_empty(0)] for _ in counts]
+    for parts in passes(counts, classifier.batch_size):
+        for part in parts:
+            perturb(part, copies_NCHW[part.rows])
+        probability_NK = classifier.probabilities(copies_NCHW[: parts[-1].rows.stop])
+        for part in parts:
+            found[part.image].append(probability_NK[part.rows, targets[part.image]].clone())
+    return [torch.cat(values) for values in found]

@@ -1,0 +1,195 @@
+"""The command line: `swagflow run|plan|status|report|list|explain|train`."""
+
+from __future__ import annotations
+
+import os
+
+# Read by OpenMP when torch is imported, so set before: idle threads sleep instead of spinning.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from workflows.errors import UserError
+
+EXIT_INCOMPLETE = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="swagflow",
+    help="Which explanation of a CNN is faithful? Benchmarks on whole validation sets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+)
+
+BenchmarkName = Annotated[
+    str, typer.Argument(help="A benchmark of the package; see 'swagflow list benchmarks'.")
+]
+Config = Annotated[
+    str | None,
+    typer.Option("--config", help="A YAML file, or a name, to use instead of the benchmark's own."),
+]
+RunDir = Annotated[
+    str | None,
+    typer.Option("--run-dir", help="Folder or URI (s3://, gs://) of the run.  [runs/BENCHMARK]"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value over the configuration; may be given many times."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", help="Processes; 0 runs in this one.  [one per GPU, else per core]"),
+]
+Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster.")]
+
+
+@app.command(epilog="Example: swagflow run full-benchmark --set datasets.digit_scenes.images=32")
+def run(
+    benchmark: BenchmarkName,
+    config: Config = None,
+    run_dir: RunDir = None,
+    set_: Set = None,
+    workers: Workers = None,
+    address: Address = None,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Compute rows again that have an error.")
+    ] = False,
+) -> None:
+    """Compute what the run folder lacks, then write tables, figures and report.
+
+    Run it again after any interruption: what is stored is kept, and the result is the same.
+    """
+    from workflows.commands import run_benchmark
+
+    uri = run_dir or f"runs/{Path(benchmark).stem}"
+    raise typer.Exit(
+        run_benchmark(
+            config or benchmark,
+            set_ or [],
+            uri,
+            (workers, address),
+            retry_errors=retry_errors,
+            console=Console(stderr=True),
+        )
+    )
+
+
+@app.command(epilog="Example: swagflow plan full-benchmark --set models=[tiny_vgg]")
+def plan(
+    benchmark: BenchmarkName,
+    config: Config = None,
+    run_dir: RunDir = None,
+    set_: Set = None,
+    workers: Workers = None,
+    address: Address = None,
+) -> None:
+    """Show what a run would compute: images, model passes and storage. Writes nothing."""
+    from workflows.commands import show_plan
+
+    uri = run_dir or f"runs/{Path(benchmark).stem}"
+    show_plan(config or benchmark, set_ or [], uri, (workers, address), Console())
+
+
+@app.command(epilog="Example: swagflow status runs/full-benchmark")
+def status(run: Annotated[str, typer.Argument(help="Folder or URI of a run.")]) -> None:
+    """Show how far a run is, cell by cell, and what went wrong."""
+    from workflows.commands import show_status
+
+    raise typer.Exit(show_status(run, Console()))
+
+
+@app.command(epilog="Example: swagflow report runs/full-benchmark")
+def report(run: Annotated[str, typer.Argument(help="Folder or URI of a run.")]) -> None:
+    """Write tables, figures and report.html again from what is stored; needs no model."""
+    from workflows.commands import write_report
+
+    write_report(run, Console())
+
+
+@app.command("list", epilog="Example: swagflow list explainers")
+def list_(
+    what: Annotated[
+        Literal["explainers", "metrics", "models", "datasets", "benchmarks"] | None,
+        typer.Argument(help="Which list; all of them where left out."),
+    ] = None,
+) -> None:
+    """List the explainers, metrics, models, data sets and benchmarks that there are."""
+    from workflows.commands import show_list
+
+    show_list(what, Console())
+
+
+@app.command(
+    epilog="Example: swagflow explain cat.jpg --model resnet50 --method swag_ig --output cat.png"
+)
+def explain(
+    image: Annotated[Path, typer.Argument(help="A picture file.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A model; see 'swagflow list models'.")
+    ] = "resnet50",
+    method: Annotated[
+        str, typer.Option("--method", help="An explainer; see 'swagflow list explainers'.")
+    ] = "swag_ig",
+    output: Annotated[Path, typer.Option("--output", help="The picture to write.")] = Path(
+        "explanation.png"
+    ),
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Local weights, .safetensors or .pt.")
+    ] = None,
+    target: Annotated[
+        int | None, typer.Option("--target", help="Class to explain.  [the predicted one]")
+    ] = None,
+) -> None:
+    """Explain one image: a picture of it with its saliency over it."""
+    from workflows.commands import explain_image
+
+    explain_image(image, (model, weights), method, target, output=output, console=Console())
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; every user error is one message and exit code 2."""
+    code = guarded(lambda: app(arguments, standalone_mode=False), Console(stderr=True))
+    sys.exit(code)
+
+
+def guarded(command: Callable[[], Any], console: Console) -> int:
+    """Return the exit code of a command."""
+    import click
+
+    try:
+        result = command()
+    except UserError as error:
+        console.print(f"[bold red]Error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
+        return EXIT_USER_ERROR
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USER_ERROR
+    except (KeyboardInterrupt, click.Abort):
+        console.print(
+            "Interrupted. What was finished is stored; the same command goes on from there.",
+            soft_wrap=True,
+        )
+        return EXIT_INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""What the commands do; the command line only parses and prints errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import swag
+from swag.catalog import EXPLAINERS, METRICS, lookup
+from swag.models import ModelSpec, load_classifier, model_names
+from workflows.config import config_names, load_benchmark
+from workflows.data import DATASETS, Dataset, load_image
+from workflows.errors import ImageError, UserError
+from workflows.hardware import default_device
+from workflows.progress import duration
+from workflows.report import build_report
+from workflows.run import choose_resources, compute, open_benchmark
+from workflows.store import Store
+
+SHOWN_ERRORS = 20
+
+
+def run_benchmark(
+    config: str,
+    overrides: Sequence[str],
+    uri: str,
+    where: tuple[int | None, str | None],
+    *,
+    retry_errors: bool,
+    console: Console,
+) -> int:
+    """Compute, report and say what is missing; return the exit code."""
+    start = time.monotonic()
+    benchmark = load_benchmark(config, overrides)
+    store = Store(uri)
+    resources = choose_resources(*where)
+    opened = open_benchmark(benchmark)
+    if retry_errors:
+        forget_errors(store)
+    plan, _ = compute(opened, store, resources, console)
+    if plan.shards or not store.folder.exists("report.html"):
+        written = build_report(store, open_datasets=_opener(opened.datasets))
+        console.print(f"{len(written)} files written.", highlight=False)
+    console.print(
+        f"Report: {uri.rstrip('/')}/report.html ({duration(time.monotonic() - start)})",
+        soft_wrap=True,
+        highlight=False,
+    )
+    return say_missing(store, console)
+
+
+def _opener(datasets: dict[str, Dataset]) -> Any:
+    return datasets.get
+
+
+def failed_rows(store: Store) -> pd.DataFrame:
+    """Return the score rows that have an error: dataset, model, explainer, metric, image_id, error."""
+    columns = ["dataset", "model", "explainer", "image_id", "error"]
+    frames = []
+    for metric in store.metrics():
+        scores = store.read_scores(metric)
+        bad = scores[scores["error"].notna()]
+        frames.append(bad[columns].assign(metric=metric))
+    return pd.concat(frames) if frames else pd.DataFrame(columns=[*columns, "metric"])
+
+
+def say_missing(store: Store, console: Console) -> int:
+    """Name the images without a score, each with its reason; return the exit code."""
+    failed = failed_rows(store)
+    if failed.empty:
+        return 0
+    images = failed.groupby(["dataset", "image_id", "error"], sort=True).size()
+    console.print(f"[bold]{len(failed)} rows are missing[/], because of:")
+    for (dataset, image_id, error), count in list(images.items())[:SHOWN_ERRORS]:
+        console.print(
+            f"  {escape(f'{dataset}/{image_id}: {error}')} ({count} rows)",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if len(images) > SHOWN_ERRORS:
+        console.print(f"  and {len(images) - SHOWN_ERRORS} more; 'swagflow report' lists them all")
+    return 1
+
+
+def forget_errors(store: Store) -> None:
+    """Delete the parts that hold rows with an error, so that they are planned again."""
+    for part in store.parts():
+        if store.has_errors(part):
+            store.folder.delete(part.path)
+
+
+def show_plan(
+    config: str,
+    overrides: Sequence[str],
+    uri: str,
+    where: tuple[int | None, str | None],
+    console: Console,
+) -> None:
+    """Print a row per cell with its images and passes, and the total."""
+    from workflows.cost import summary
+
+    benchmark = load_benchmark(config, overrides)
+    resources = choose_resources(*where)
+    opened = open_benchmark(benchmark)
+    plan = opened.plan(Store(uri))
+    console.print(summary(opened, plan, resources))
+
+
+def show_status(uri: str, console: Console) -> int:
+    """Print rows stored and missing per cell; return the exit code of the run."""
+    store = Store(uri)
+    described = store.read_benchmark()
+    table = Table(title=f"{described['name']} in {uri}")
+    for column in ("data set", "model", "explainer", "metric", "rows", "missing"):
+        table.add_column(column, justify="right" if column in {"rows", "missing"} else "left")
+    for metric in store.metrics():
+        scores = store.read_scores(metric)
+        groups = scores.groupby(["dataset", "model", "explainer"], sort=True)
+        for (dataset, model, explainer), rows in groups:
+            missing = int(rows["error"].notna().sum())
+            table.add_row(dataset, model, explainer, metric, str(len(rows)), str(missing))
+    console.print(table)
+    incomplete = _incomplete_cells(store, described)
+    for text in incomplete:
+        console.print(text, soft_wrap=True)
+    return max(say_missing(store, console), int(bool(incomplete)))
+
+
+def _incomplete_cells(store: Store, described: dict[str, Any]) -> list[str]:
+    """Return a line for each wanted cell with fewer rows than its fullest neighbour."""
+    counts: dict[tuple[str, str, str, str | None], int] = {}
+    for part in store.parts("scores"):
+        counts[part.cell] = counts.get(part.cell, 0) + part.last - part.first + 1
+    most: dict[str, int] = {}
+    for (dataset, *_), count in counts.items():
+        most[dataset] = max(most.get(dataset, 0), count)
+    lines = []
+    for subject in described["subjects"]:
+        dataset, _, model = subject.partition("/")
+        for explainer in described["explainers"]:
+            for metric in described["metrics"]:
+                held = counts.get((dataset, model, explainer, metric), 0)
+                if held < max(most.get(dataset, 0), 1):
+                    lines.append(f"unfinished: {subject} {explainer} {metric} ({held} rows)")
+    return lines
+
+
+def write_report(uri: str, console: Console) -> None:
+    """Write tables, figures and report.html from the store."""
+    store = Store(uri)
+    described = store.read_benchmark()
+
+    def open_dataset(name: str) -> Dataset | None:
+        fields = dict(described["datasets"].get(name) or {})
+        factory = {kind.__name__: kind for kind in DATASETS.values()}.get(fields.pop("class", ""))
+        try:
+            return None if factory is None else factory(**fields).open()
+        except UserError:
+            return None  # the report does without pictures where the data is not at hand
+
+    written = build_report(store, open_datasets=open_dataset)
+    for path in written:
+        console.print(f"{uri.rstrip('/')}/{path}", soft_wrap=True, highlight=False)
+
+
+def show_list(what: str | None, console: Console) -> None:
+    """Print names, one a line, with what they are."""
+    lists: dict[str, list[tuple[str, str]]] = {
+        "explainers": [(name, _about(item)) for name, item in EXPLAINERS.items()],
+        "metrics": [(name, _about(item)) for name, item in METRICS.items()],
+        "models": [(name, "") for name in model_names()],
+        "datasets": [(name, _first_line(kind)) for name, kind in DATASETS.items()],
+        "benchmarks": [(name, "") for name in config_names()],
+    }
+    for title, entries in lists.items():
+        if what not in {None, title}:
+            continue
+        if what is None:
+            console.print(f"[bold]{title}[/]")
+        width = max((len(name) for name, _ in entries), default=0)
+        for name, about in entries:
+            console.print(f"{name:<{width}}  {escape(about)}".rstrip(), soft_wrap=True)
+
+
+def _about(item: object) -> str:
+    kind = getattr(item, "kind", "")
+    return f"{kind + ': ' if kind else ''}{_first_line(type(item))}"
+
+
+def _first_line(kind: type) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+def explain_image(
+    image: Path,
+    model: tuple[str, str | None],
+    method: str,
+    target: int | None,
+    *,
+    output: Path,
+    console: Console,
+) -> None:
+    """Write a picture of one image beside its saliency."""
+    from workflows.report.gallery import save_explanation
+
+    architecture, weights = model
+    try:
+        explainer = lookup("explainer", method, EXPLAINERS)
+        spec = ModelSpec(architecture=architecture, weights=weights or "default")
+        classifier = load_classifier(spec, device=default_device(), batch_size=32)
+        picture, _ = load_image(image, 112 if architecture.startswith("tiny_") else 224)
+    except FileNotFoundError:
+        raise UserError(f"image {str(image)!r} was not found; give the path of a picture") from None
+    except (ValueError, ImageError) as error:
+        raise UserError(str(error)) from error
+    batch = swag.Batch(
+        image_BCHW=picture[None].to(classifier.device),
+        image_ids=(image.name,),
+        target_B=None if target is None else _target(target, classifier.device),
+    )
+    signals = swag.Signals(classifier, batch, explainer.needs)
+    saliency_HW = explainer(signals)[0].cpu().numpy()
+    chosen = int(signals.target_B[0])
+    probability = float(signals.probability_BK[0, chosen])
+    save_explanation(picture.numpy(), saliency_HW, output)
+    console.print(
+        f"{output}: {method} of class {chosen} (probability {probability:.3f})", highlight=False
+    )
+
+
+def _target(target: int, device: Any) -> Any:
+    import torch
+
+    return torch.tensor([target], device=device)

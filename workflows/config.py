@@ -1,0 +1,245 @@
+"""From a YAML file and `--set` options to a `Benchmark`, checked before anything runs."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from swag.catalog import EXPLAINERS, METRICS, lookup
+from swag.models import ModelSpec
+from swag.types import Explainer, Metric
+from workflows.build import configured, mapping_of, require_known
+from workflows.data import DATASETS, DatasetConfig
+from workflows.errors import UserError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A table or figure: one metric of some explainers."""
+
+    explainers: tuple[str, ...]
+    metric: str = "deletion"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """What is computed. How it runs (workers, devices, threads) is no part of it."""
+
+    name: str
+    datasets: Mapping[str, DatasetConfig]
+    models: Mapping[str, ModelSpec]
+    explainers: Mapping[str, Explainer]
+    metrics: Mapping[str, Metric]
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    on: Mapping[str, Mapping[str, ModelSpec]] = field(default_factory=dict)
+    """model -> data set -> its specification there, where it differs (fine-tuned weights)."""
+    seed: int = 0
+    shard_size: int = 32
+    """Images per part file, and per pass of the shared signals' memory."""
+    batch_size: int = 32
+    """Images per model pass."""
+
+    def model_spec(self, dataset: str, model: str) -> ModelSpec:
+        return self.on.get(model, {}).get(dataset, self.models[model])
+
+
+def read_config(name: str) -> dict[str, Any]:
+    """Return the YAML of a path, or of a name of the configurations in the package."""
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"} and not path.exists():
+        path = config_folder() / f"{name}.yaml"
+    try:
+        loaded = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        known = ", ".join(config_names())
+        raise UserError(
+            f"configuration {name!r} was not found; give a YAML file or one of: {known}"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise UserError(f"configuration {name!r} is not valid YAML: {error}") from error
+    if not isinstance(loaded, dict):
+        raise UserError(f"configuration {name!r} holds {type(loaded).__name__}, not a mapping")
+    return loaded
+
+
+def config_folder() -> Path:
+    return Path(str(files("configs")))
+
+
+def config_names() -> list[str]:
+    """Return the benchmarks of the package: every YAML of `configs/` that has explainers."""
+    paths = sorted(config_folder().rglob("*.yaml"))
+    return [
+        str(path.relative_to(config_folder()).with_suffix(""))
+        for path in paths
+        if "explainers:" in path.read_text()
+    ]
+
+
+def load_benchmark(name: str, overrides: Sequence[str] = ()) -> Benchmark:
+    """Return the benchmark of a configuration with `key=value` overrides applied.
+
+    Raises:
+        UserError: see `resolve`; or an override that is not `key=value`.
+    """
+    raw = read_config(name)
+    raw.setdefault("name", Path(name).stem)
+    for section in ("datasets", "models", "explainers", "metrics"):
+        if section in raw:
+            raw[section] = mapping_of(raw[section], section)
+    for override in overrides:
+        _apply(raw, override)
+    return resolve(raw)
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise UserError(f"--set {override!r}: wanted key=value, such as models=[tiny_vgg]")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override!r}: the value is not YAML: {error}") from error
+    parts = key.split(".")
+    if parts[0] in {"model", "dataset"} and len(parts) > 1:
+        parts = [f"{parts[0]}s", _only_name(raw, f"{parts[0]}s", override), *parts[1:]]
+    node = raw
+    for part in parts[:-1]:
+        node = node.setdefault(part, {})
+        if not isinstance(node, dict):
+            raise UserError(f"--set {override!r}: {part!r} holds a value and has no fields")
+    section = parts[0] in {"datasets", "models", "explainers", "metrics"} and len(parts) == 1
+    node[parts[-1]] = mapping_of(value, parts[0]) if section else value
+
+
+def _only_name(raw: Mapping[str, Any], section: str, override: str) -> str:
+    names = list(raw.get(section) or {})
+    if len(names) != 1:
+        raise UserError(
+            f"--set {override!r} is for a benchmark of one of {section}, and this one has "
+            f"{len(names)} ({', '.join(names)}); write {section}.NAME.FIELD=VALUE"
+        )
+    return names[0]
+
+
+def resolve(raw: Mapping[str, Any]) -> Benchmark:
+    """Return the benchmark that plain data describes.
+
+    Raises:
+        UserError: an unknown key (with its path and the nearest name), an unknown method, model or
+            data set, a value of the wrong type or out of range, or an empty section.
+    """
+    raw = copy.deepcopy(dict(raw))
+    known = {item.name for item in dataclasses.fields(Benchmark)} - {"on"}
+    for key in raw:
+        require_known(key, known, key)
+    for section in ("datasets", "models", "explainers", "metrics"):
+        if not raw.get(section):
+            raise UserError(f"{section}: a benchmark needs at least one")
+    models, on = _models(mapping_of(raw["models"], "models"))
+    benchmark = Benchmark(
+        name=_name(raw.get("name"), "name"),
+        datasets=_datasets(mapping_of(raw["datasets"], "datasets")),
+        models=models,
+        on=on,
+        explainers=_presets("explainer", raw["explainers"], EXPLAINERS),
+        metrics=_presets("metric", raw["metrics"], METRICS),
+        experiments={
+            _name(name, "experiments"): configured(
+                Experiment(explainers=()), fields, f"experiments.{name}"
+            )
+            for name, fields in mapping_of(raw.get("experiments") or {}, "experiments").items()
+        },
+        seed=_integer(raw.get("seed", 0), "seed", 0),
+        shard_size=_integer(raw.get("shard_size", 32), "shard_size", 1),
+        batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),
+    )
+    _check_references(benchmark)
+    return benchmark
+
+
+def _datasets(entries: Mapping[str, dict[str, Any]]) -> dict[str, DatasetConfig]:
+    result: dict[str, DatasetConfig] = {}
+    for name, fields in entries.items():
+        kind = fields.pop("type", name)
+        try:
+            factory = lookup("dataset", kind, DATASETS)
+        except ValueError as error:
+            raise UserError(f"datasets.{name}: {error}") from error
+        required = {
+            item.name
+            for item in dataclasses.fields(factory)
+            if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        }
+        if missing := sorted(required - fields.keys()):
+            raise UserError(
+                f"datasets.{name}: {', '.join(missing)} is not set; add --set "
+                f"datasets.{name}.{missing[0]}=..."
+            )
+        path = f"datasets.{_name(name, 'datasets')}"
+        preset = factory(**dict.fromkeys(required, ""))
+        result[name] = configured(preset, fields, path)
+    return result
+
+
+def _models(
+    entries: Mapping[str, dict[str, Any]],
+) -> tuple[dict[str, ModelSpec], dict[str, dict[str, ModelSpec]]]:
+    models: dict[str, ModelSpec] = {}
+    on: dict[str, dict[str, ModelSpec]] = {}
+    for name, fields in entries.items():
+        path = f"models.{_name(name, 'models')}"
+        special = mapping_of(fields.pop("on", None) or {}, f"{path}.on")
+        models[name] = configured(ModelSpec(architecture=name), fields, path)
+        on[name] = {
+            dataset: configured(models[name], own, f"{path}.on.{dataset}")
+            for dataset, own in special.items()
+        }
+    return models, {name: specs for name, specs in on.items() if specs}
+
+
+def _presets(kind: str, section: Any, table: Mapping[str, Any]) -> dict[str, Any]:
+    result = {}
+    for name, fields in mapping_of(section, f"{kind}s").items():
+        path = f"{kind}s.{_name(name, f'{kind}s')}"
+        try:
+            preset = lookup(kind, fields.pop("type", name), table)
+        except ValueError as error:
+            raise UserError(f"{path}: {error}") from error
+        result[name] = configured(preset, fields, path)
+    return result
+
+
+def _name(value: Any, path: str) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise UserError(
+            f"{path}: {value!r} cannot be a name; use letters, digits, '.', '-' and '_', because "
+            "names become folders of the store"
+        )
+    return value
+
+
+def _integer(value: Any, path: str, minimum: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise UserError(f"{path}: wanted a whole number of at least {minimum}, got {value!r}")
+    return value
+
+
+def _check_references(benchmark: Benchmark) -> None:
+    for name, experiment in benchmark.experiments.items():
+        require_known(experiment.metric, benchmark.metrics, f"experiments.{name}.metric")
+        for explainer in experiment.explainers:
+            require_known(explainer, benchmark.explainers, f"experiments.{name}.explainers")
+    for model, specs in benchmark.on.items():
+        for dataset in specs:
+            require_known(dataset, benchmark.datasets, f"models.{model}.on")

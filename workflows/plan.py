@@ -1,0 +1,160 @@
+"""Which cells a benchmark asks for, and which shards of them the store does not hold yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from workflows.config import Benchmark
+from workflows.data import Dataset
+from workflows.identity import describe, key_of
+from workflows.store import KEY_DIGITS, Cell, Part
+
+Reason = Literal["missing", "changed"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one explainer still owes for a shard."""
+
+    explainer: str
+    explanation: Cell
+    stored_part: str | None
+    """Where the saliencies are, if they need not be computed."""
+    metrics: tuple[tuple[str, Cell], ...]
+    """Metrics to score, by name."""
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Consecutive images of a data set and all that is to be computed of them with one model."""
+
+    dataset: str
+    model: str
+    first: int
+    image_ids: tuple[str, ...]
+    tasks: tuple[Task, ...]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        return self.first, self.first + len(self.image_ids) - 1
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that it will add: one per image and cell."""
+        cells = sum((task.stored_part is None) + len(task.metrics) for task in self.tasks)
+        return cells * len(self.image_ids)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Shards to compute, in order, and the parts that a changed method or setting has outdated."""
+
+    shards: tuple[Shard, ...]
+    outdated: tuple[str, ...]
+    num_rows_wanted: int
+
+    @property
+    def num_rows(self) -> int:
+        return sum(shard.num_rows for shard in self.shards)
+
+
+def cells_of(
+    benchmark: Benchmark, dataset: str, model: str, fingerprints: Mapping[str, object]
+) -> dict[tuple[str, str | None], Cell]:
+    """Return the cells of a data set and model by (explainer, metric or None for the masks).
+
+    `fingerprints` are what identify the data set and the model beyond their configuration.
+    """
+    cells: dict[tuple[str, str | None], Cell] = {}
+    for name, explainer in benchmark.explainers.items():
+        about = {"subject": fingerprints, "explainer": describe(explainer), "seed": benchmark.seed}
+        cells[name, None] = Cell(dataset, model, name, None, key_of(about))
+        for metric_name, metric in benchmark.metrics.items():
+            key = key_of({**about, "metric": describe(metric)})
+            cells[name, metric_name] = Cell(dataset, model, name, metric_name, key)
+    return cells
+
+
+def make_plan(
+    benchmark: Benchmark,
+    datasets: Mapping[str, Dataset],
+    subjects: Mapping[tuple[str, str], Mapping[str, object]],
+    parts: Iterable[Part],
+) -> Plan:
+    """Return wanted minus stored.
+
+    Args:
+        datasets: the opened data sets by name.
+        subjects: what identifies data set and model, by their two names.
+        parts: what the store holds.
+    """
+    stored: dict[tuple[str, str, str, str | None], list[Part]] = {}
+    for part in parts:
+        stored.setdefault(part.cell, []).append(part)
+    shards: list[Shard] = []
+    outdated: list[str] = []
+    wanted = 0
+    for (dataset, model), subject in subjects.items():
+        cells = cells_of(benchmark, dataset, model, subject)
+        current: dict[tuple[str, str | None], list[Part]] = {}
+        for name, cell in cells.items():
+            found = stored.get((dataset, model, *name), [])
+            current[name] = [part for part in found if part.key == cell.key[:KEY_DIGITS]]
+            outdated += [part.path for part in found if part.key != cell.key[:KEY_DIGITS]]
+        image_ids = datasets[dataset].image_ids
+        wanted += len(cells) * len(image_ids)
+        changed = {
+            name for name in cells if stored.get((dataset, model, *name)) and not current[name]
+        }
+        shards += _shards(benchmark, (dataset, model), image_ids, (cells, current, changed))
+    return Plan(tuple(shards), tuple(outdated), wanted)
+
+
+_Cells = dict[tuple[str, str | None], Cell]
+_Stored = dict[tuple[str, str | None], list[Part]]
+
+
+def _shards(
+    benchmark: Benchmark,
+    names: tuple[str, str],
+    image_ids: Sequence[str],
+    state: tuple[_Cells, _Stored, set[tuple[str, str | None]]],
+) -> list[Shard]:
+    """Return one shard for each aligned slice of the images with something missing.
+
+    A slice that is stored in part, because fewer images were asked for once, gives a shard for each
+    different place where its cells go on.
+    """
+    cells, stored, changed = state
+    shards = []
+    for begin in range(0, len(image_ids), benchmark.shard_size):
+        end = min(begin + benchmark.shard_size, len(image_ids))
+        ends: dict[tuple[str, str | None], list[tuple[int, str]]] = {}
+        for name, parts in stored.items():
+            ends[name] = [(p.last + 1, p.path) for p in parts if begin <= p.first < end]
+        reached = {name: max([begin, *(last for last, _ in ends[name])]) for name in cells}
+        for start in sorted({position for position in reached.values() if position < end}):
+            tasks = []
+            for explainer in benchmark.explainers:
+                todo = [name for name in cells if name[0] == explainer and reached[name] == start]
+                if todo:
+                    paths = [path for last, path in ends[explainer, None] if last == end]
+                    aligned = reached[explainer, None] == end and start == begin
+                    tasks.append(
+                        Task(
+                            explainer=explainer,
+                            explanation=cells[explainer, None],
+                            stored_part=paths[0] if aligned and len(paths) == 1 else None,
+                            metrics=tuple(
+                                (metric, cells[name, metric])
+                                for name, metric in todo
+                                if metric is not None
+                            ),
+                            reason="changed" if changed.intersection(todo) else "missing",
+                        )
+                    )
+            shards.append(Shard(*names, start, tuple(image_ids[start:end]), tuple(tasks)))
+    return shards

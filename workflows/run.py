@@ -1,0 +1,219 @@
+"""A benchmark from configuration to report: open, plan, compute what is missing, write tables."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from swag.models import load_classifier, weights_sha256
+from workflows.config import Benchmark
+from workflows.data import Dataset
+from workflows.errors import UserError
+from workflows.hardware import default_device, num_cores, tune_allocator
+from workflows.identity import describe
+from workflows.plan import Plan, make_plan
+from workflows.progress import meter
+from workflows.provenance import provenance
+from workflows.ray_runner import Resources, run_on_ray
+from workflows.store import Store
+from workflows.worker import ShardReport, ShardWorker
+
+Subjects = dict[tuple[str, str], dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A benchmark whose data sets and models have been found and identified."""
+
+    benchmark: Benchmark
+    datasets: dict[str, Dataset]
+    subjects: Subjects
+
+    def plan(self, store: Store) -> Plan:
+        return make_plan(self.benchmark, self.datasets, self.subjects, store.parts())
+
+
+def open_benchmark(benchmark: Benchmark) -> Opened:
+    """Open every data set and load every model once.
+
+    Raises:
+        UserError: a data set is missing or empty, or a model or its weights cannot be loaded.
+    """
+    datasets = {name: config.open() for name, config in benchmark.datasets.items()}
+    subjects: Subjects = {}
+    known: dict[object, dict[str, object]] = {}
+    for dataset in datasets:
+        for model in benchmark.models:
+            spec = benchmark.model_spec(dataset, model)
+            if spec not in known:
+                known[spec] = _identify(model, spec)
+            subjects[dataset, model] = {
+                "dataset": datasets[dataset].fingerprint,
+                "model": known[spec],
+            }
+    return Opened(benchmark, datasets, subjects)
+
+
+def _identify(name: str, spec: Any) -> dict[str, object]:
+    try:
+        classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
+    except ValueError as error:
+        raise UserError(f"models.{name}: {error}") from error
+    described = {key: value for key, value in describe(spec).items() if key != "weights"}
+    return {**described, "weights_sha256": weights_sha256(classifier.model)}
+
+
+def description_of(opened: Opened) -> dict[str, Any]:
+    """Return benchmark.yaml: every setting with its defaults, and what identifies the subjects."""
+    benchmark = opened.benchmark
+    described: dict[str, Any] = describe(benchmark)
+    described.pop("class")
+    for name, explainer in benchmark.explainers.items():
+        described["explainers"][name]["kind"] = explainer.kind
+    for name, metric in benchmark.metrics.items():
+        described["metrics"][name]["higher_is_better"] = metric.higher_is_better
+    described["subjects"] = {
+        f"{dataset}/{model}": subject for (dataset, model), subject in opened.subjects.items()
+    }
+    return described
+
+
+def reconcile(store: Store, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description of a run folder that is to hold `wanted` beside what it holds.
+
+    More methods, metrics, models, data sets, experiments or images may join a run; what has the
+    same name must be the same. Versions may differ: those cells are computed again.
+
+    Raises:
+        UserError: the folder belongs to another benchmark.
+    """
+    if not store.folder.exists("benchmark.yaml"):
+        if any(not name.startswith(".") for name in store.folder.list()):
+            raise UserError(
+                f"the run folder {store.uri!r} has files but no benchmark.yaml; "
+                "choose an empty or new folder with --run-dir"
+            )
+        return dict(wanted)
+    held = store.read_benchmark()
+    for key in ("name", "seed", "shard_size", "batch_size"):
+        _require_same(store, key, held.get(key), wanted[key])
+    merged = dict(wanted)
+    for section in ("explainers", "metrics", "subjects", "datasets", "models", "experiments"):
+        old, new = held.get(section) or {}, wanted[section]
+        for name in old.keys() & new.keys():
+            if section in {"explainers", "metrics", "subjects"}:
+                _require_same(
+                    store, f"{section}.{name}", _unversioned(old[name]), _unversioned(new[name])
+                )
+        merged[section] = {**old, **new}
+    return merged
+
+
+def _unversioned(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key != "version"}
+
+
+def _require_same(store: Store, path: str, held: Any, wanted: Any) -> None:
+    if held == wanted:
+        return
+    if isinstance(held, dict) and isinstance(wanted, dict):
+        for key in sorted(held.keys() | wanted.keys()):
+            _require_same(store, f"{path}.{key}", held.get(key), wanted.get(key))
+    raise UserError(
+        f"the run folder {store.uri!r} belongs to another benchmark: its {path} is {held!r}, and "
+        f"{wanted!r} is asked for; choose another --run-dir, or the settings it was begun with"
+    )
+
+
+def compute(
+    opened: Opened, store: Store, resources: Resources, console: Console
+) -> tuple[Plan, int]:
+    """Compute what the store lacks; return the plan that was carried out and the rows with errors."""
+    with _locked(store):
+        store.folder.remove_temporaries()
+        description = reconcile(store, description_of(opened))
+        plan = opened.plan(store)
+        store.write_benchmark(description)
+        for path in plan.outdated:
+            store.folder.delete(path)
+        if not plan.shards:
+            console.print("Nothing to compute: the run folder holds every row.")
+            return plan, 0
+        subjects = {f"{d}/{m}": subject for (d, m), subject in opened.subjects.items()}
+        store.write_provenance(provenance(subjects, asdict(resources)))
+        num_errors = 0
+        held = plan.num_rows_wanted - plan.num_rows
+        console.print(
+            f"{plan.num_rows} rows to compute in {len(plan.shards)} shards"
+            + (f", {held} held already" if held else "")
+            + f", {_workers(resources)}",
+            soft_wrap=True,
+        )
+        with meter(console, plan.num_rows, opened.benchmark.name) as progress:
+            for report in _reports(opened.benchmark, store.uri, plan, resources):
+                num_errors += report.num_errors
+                shard = report.shard
+                progress.advance(shard.num_rows, f"{shard.dataset}/{shard.model}")
+    return plan, num_errors
+
+
+def _workers(resources: Resources) -> str:
+    if resources.num_workers == 0:
+        return f"in this process on {resources.device}"
+    return f"{resources.num_workers} workers on {resources.device}"
+
+
+def _reports(
+    benchmark: Benchmark, uri: str, plan: Plan, resources: Resources
+) -> Iterator[ShardReport]:
+    if resources.num_workers > 0:
+        yield from run_on_ray(benchmark, uri, plan.shards, resources)
+        return
+    tune_allocator()
+    torch.set_num_threads(resources.threads)
+    worker = ShardWorker(benchmark, uri, resources.device)
+    for shard in plan.shards:
+        yield worker.run(shard)
+
+
+def choose_resources(
+    workers: int | None, address: str | None, shards: int | None = None
+) -> Resources:
+    """Return the resources for `--workers` and `--address`.
+
+    Without a number: one worker per GPU, else per core; the thread of a worker is one, so that any
+    number of workers gives the same bits.
+    """
+    device = str(default_device())
+    if workers is None:
+        workers = torch.cuda.device_count() if device == "cuda" else num_cores()
+    if workers < 0:
+        raise UserError(f"--workers {workers}: wanted 0 (in this process) or more")
+    if shards is not None:
+        workers = min(workers, shards)
+    return Resources(num_workers=workers, device=device, address=address)
+
+
+@contextmanager
+def _locked(store: Store) -> Iterator[None]:
+    """Keep a second driver out of a local run folder; the lock goes with the process."""
+    if not store.folder.is_local:
+        yield
+        return
+    folder = Path(store.folder.root)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another run is at work in {store.uri!r}; wait for it or choose another --run-dir"
+            ) from None
+        yield

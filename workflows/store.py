@@ -1,0 +1,289 @@
+"""The run folder: masks and scores as Parquet parts that appear complete or not at all.
+
+    benchmark.yaml, provenance.json
+    explanations/dataset=D/model=M/explainer=E/FIRST-LAST-KEY.parquet
+    scores/metric=X/dataset=D/model=M/explainer=E/FIRST-LAST-KEY.parquet
+
+FIRST and LAST are positions in the data set's order of image ids, KEY the first digits of the
+cell's key, so a listing of names tells what is stored and nothing has to be opened to resume.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import yaml
+
+from swag.types import Kind, Score
+from workflows.errors import UserError
+from workflows.files import Folder
+
+SCHEMA_VERSION = 1
+PART = re.compile(
+    r"(?P<root>explanations|scores/metric=(?P<metric>[^/]+))/dataset=(?P<dataset>[^/]+)/"
+    r"model=(?P<model>[^/]+)/explainer=(?P<explainer>[^/]+)/"
+    r"(?P<first>\d+)-(?P<last>\d+)-(?P<key>[0-9a-f]+)\.parquet"
+)
+KEY_DIGITS = 16
+EXPLANATION_SCHEMA = pa.schema(
+    [
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("target", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("width", pa.int32()),
+        pa.field("saliency", pa.list_(pa.float32())),
+        pa.field("seconds", pa.float32()),
+        pa.field("error", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Masks of one explainer (`metric` None), or one metric's scores of them."""
+
+    dataset: str
+    model: str
+    explainer: str
+    metric: str | None
+    key: str
+    """sha256 of everything that makes the numbers what they are."""
+
+    @property
+    def folder(self) -> str:
+        root = "explanations" if self.metric is None else f"scores/metric={self.metric}"
+        return f"{root}/dataset={self.dataset}/model={self.model}/explainer={self.explainer}"
+
+    def part(self, first: int, last: int) -> str:
+        return f"{self.folder}/{first:06d}-{last:06d}-{self.key[:KEY_DIGITS]}.parquet"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stored file and what its name says of it."""
+
+    path: str
+    cell: tuple[str, str, str, str | None]
+    key: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The images of a part, in order; an image with an error has no values."""
+
+    image_ids: Sequence[str]
+    errors: Sequence[str | None]
+    targets: Sequence[int | None]
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Saliencies of the images of a part that have one, and how they were made."""
+
+    saliency_BHW: np.ndarray
+    seconds: float
+    kind: Kind
+
+
+class Store:
+    """Reads and writes one run folder."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.folder = Folder.at(uri)
+
+    def parts(self, root: Literal["explanations", "scores", ""] = "") -> list[Part]:
+        """Return every complete part below explanations/, scores/ or both."""
+        roots = [root] if root else ["explanations", "scores"]
+        found = []
+        for path in (path for name in roots for path in self.folder.list(name)):
+            match = PART.fullmatch(path)
+            if match:
+                cell = (match["dataset"], match["model"], match["explainer"], match["metric"])
+                span = int(match["first"]), int(match["last"])
+                found.append(Part(path, cell, match["key"], *span))
+        return found
+
+    def write_explanations(self, cell: Cell, span: tuple[int, int], rows: Rows, maps: Maps) -> None:
+        """Store saliencies; `maps.saliency_BHW` has a row for each image without an error."""
+        good = [index for index, error in enumerate(rows.errors) if error is None]
+        saliency = dict(zip(good, maps.saliency_BHW, strict=True))
+        height, width = maps.saliency_BHW.shape[1:]
+        table = pa.table(
+            {
+                "image_id": list(rows.image_ids),
+                "target": list(rows.targets),
+                "height": [
+                    height if index in saliency else None for index in range(len(rows.errors))
+                ],
+                "width": [
+                    width if index in saliency else None for index in range(len(rows.errors))
+                ],
+                "saliency": [
+                    saliency[index].ravel() if index in saliency else None
+                    for index in range(len(rows.errors))
+                ],
+                "seconds": [
+                    maps.seconds if index in saliency else None for index in range(len(rows.errors))
+                ],
+                "error": list(rows.errors),
+            },
+            schema=EXPLANATION_SCHEMA,
+        )
+        values = "saliency.list.element"
+        pixels = maps.kind == "pixel"
+        self._write(
+            cell,
+            span,
+            table,
+            use_dictionary=["image_id"] if pixels else ["image_id", values],
+            use_byte_stream_split=[values] if pixels else False,
+        )
+
+    def write_scores(self, cell: Cell, span: tuple[int, int], rows: Rows, score: Score) -> None:
+        """Store scores; `score` has a row for each image without an error."""
+        good = [index for index, error in enumerate(rows.errors) if error is None]
+
+        def spread(values: Any, kind: pa.DataType) -> pa.Array:
+            column: list[Any] = [None] * len(rows.errors)
+            for index, value in zip(good, values, strict=True):
+                column[index] = value
+            return pa.array(column, kind)
+
+        columns = {
+            "image_id": pa.array(list(rows.image_ids), pa.string()),
+            "target": pa.array(list(rows.targets), pa.int32()),
+            "value": spread([_null_if_nan(v) for v in score.value_B.tolist()], pa.float64()),
+            "curve": spread(
+                [None] * len(good) if score.curve_BT is None else score.curve_BT.cpu().numpy(),
+                pa.list_(pa.float32()),
+            ),
+            "error": pa.array(list(rows.errors), pa.string()),
+        }
+        for name, tensor in score.columns.items():
+            element = pa.from_numpy_dtype(tensor.cpu().numpy().dtype)
+            if tensor.ndim == 1:
+                columns[name] = spread([_null_if_nan(v) for v in tensor.tolist()], element)
+            else:
+                columns[name] = spread(tensor.cpu().numpy(), pa.list_(element))
+        self._write(cell, span, pa.table(columns))
+
+    def _write(self, cell: Cell, span: tuple[int, int], table: pa.Table, **options: Any) -> None:
+        metadata = {"swagflow.cell_key": cell.key, "swagflow.schema": str(SCHEMA_VERSION)}
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd", **options)
+        self.folder.write(cell.part(*span), sink.getvalue())
+
+    def read_explanations(
+        self, dataset: str, model: str, explainer: str, image_ids: Iterable[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return saliency_HW of each image that has one, all of them or those asked for."""
+        folder = f"explanations/dataset={dataset}/model={model}/explainer={explainer}"
+        wanted = None if image_ids is None else list(image_ids)
+        query = None if wanted is None else ds.field("image_id").isin(wanted)
+        table = self._table(folder, ["image_id", "height", "width", "saliency"], query)
+        return {
+            row["image_id"].as_py(): row["saliency"]
+            .values.to_numpy(zero_copy_only=False)
+            .reshape(row["height"].as_py(), row["width"].as_py())
+            for row in _rows(table)
+            if row["saliency"].is_valid
+        }
+
+    def read_part(self, path: str) -> dict[str, np.ndarray]:
+        """Return saliency_HW of each image of one explanation part."""
+        table = pq.read_table(pa.BufferReader(self.folder.read(path)))
+        return {
+            row["image_id"].as_py(): row["saliency"]
+            .values.to_numpy(zero_copy_only=False)
+            .reshape(row["height"].as_py(), row["width"].as_py())
+            for row in _rows(table)
+            if row["saliency"].is_valid
+        }
+
+    def read_scores(self, metric: str) -> pd.DataFrame:
+        """Return the rows of a metric with their dataset, model and explainer; empty where none."""
+        table = self._table(f"scores/metric={metric}", None, None)
+        frame = cast(pd.DataFrame, table.to_pandas())
+        for name in ("dataset", "model", "explainer"):
+            if name in frame:
+                frame[name] = frame[name].astype(str)
+        return frame
+
+    def has_errors(self, part: Part) -> bool:
+        """Tell whether a part has a row with an error."""
+        source = pa.BufferReader(self.folder.read(part.path))
+        column = pq.read_table(source, columns=["error"]).column("error")
+        return bool(column.null_count < len(column))
+
+    def metrics(self) -> list[str]:
+        return sorted({str(part.cell[3]) for part in self.parts("scores")})
+
+    def _table(self, folder: str, columns: list[str] | None, query: Any) -> pa.Table:
+        paths = [self.folder.path(p) for p in self.folder.list(folder) if PART.fullmatch(p)]
+        if not paths:
+            return pa.table({name: [] for name in columns or ["image_id", "value", "error"]})
+        names = ["dataset", "model", "explainer"]
+        partitioning = ds.partitioning(
+            pa.schema([(name, pa.string()) for name in names]), flavor="hive"
+        )
+        base = self.folder.path(folder if folder.startswith("scores/") else "explanations")
+        dataset = ds.dataset(
+            paths,
+            filesystem=self.folder.filesystem,
+            format="parquet",
+            partitioning=partitioning,
+            partition_base_dir=base,
+        )
+        return dataset.to_table(columns=columns, filter=query)
+
+    def read_benchmark(self) -> dict[str, Any]:
+        """Return benchmark.yaml.
+
+        Raises:
+            UserError: the folder holds no run.
+        """
+        if not self.folder.exists("benchmark.yaml"):
+            raise UserError(
+                f"{self.uri!r} is not a run folder: it has no benchmark.yaml; "
+                "give the folder that 'swagflow run' wrote"
+            )
+        return cast(dict[str, Any], yaml.safe_load(self.folder.read("benchmark.yaml")))
+
+    def write_benchmark(self, description: dict[str, Any]) -> None:
+        text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
+        self.folder.write("benchmark.yaml", text.encode())
+
+    def read_provenance(self) -> dict[str, Any]:
+        if not self.folder.exists("provenance.json"):
+            return {}
+        return cast(dict[str, Any], json.loads(self.folder.read("provenance.json")))
+
+    def write_provenance(self, provenance: dict[str, Any]) -> None:
+        self.folder.write("provenance.json", json.dumps(provenance, indent=2).encode())
+
+    def write_bytes(self, relative: str, content: bytes) -> None:
+        self.folder.write(relative, content)
+
+
+def _null_if_nan(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:
+    names = table.column_names
+    columns = [table.column(name) for name in names]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))

@@ -1,0 +1,196 @@
+"""One shard from images to stored parts, the same in this process and in a Ray actor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swag.classifier import Classifier
+from swag.models import load_classifier
+from swag.signals import Signals
+from swag.types import Batch, Score
+from workflows.config import Benchmark
+from workflows.data import Dataset, Sample
+from workflows.errors import ImageError
+from workflows.plan import Shard, Task
+from workflows.store import Cell, Maps, Rows, Store
+
+T = TypeVar("T")
+KEPT_MODELS = 2
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What a worker tells of a finished shard; results themselves are in the store."""
+
+    shard: Shard
+    seconds: float
+    num_errors: int
+    """Rows stored with an error."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """The images of a shard: those that could be loaded as a batch, the others as errors."""
+
+    batch: Batch | None
+    errors: tuple[str | None, ...]
+
+
+class ShardWorker:
+    """Computes shards of one benchmark; keeps models and data sets between them.
+
+    Args:
+        benchmark: what to compute.
+        uri: the run folder.
+        device: where the models run.
+    """
+
+    def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
+        self._benchmark = benchmark
+        self._store = Store(uri)
+        self._device = torch.device(device)
+        self._datasets: dict[str, Dataset] = {}
+        self._classifiers: dict[tuple[str, str], Classifier] = {}
+
+    def run(self, shard: Shard) -> ShardReport:
+        """Compute and store what the shard's tasks ask for, part by part."""
+        start = time.perf_counter()
+        loaded = self._load(shard)
+        num_errors = 0
+        if loaded.batch is None:
+            for task in shard.tasks:
+                num_errors += self.store_failure(shard, task, loaded.errors)
+        else:
+            classifier = self._classifier(shard.dataset, shard.model)
+            needs = frozenset[str]().union(
+                *(
+                    self._benchmark.explainers[task.explainer].needs
+                    for task in shard.tasks
+                    if task.stored_part is None
+                )
+            )
+            signals = Signals(classifier, loaded.batch, needs)
+            for task in shard.tasks:
+                num_errors += self._run_task(shard, task, signals, loaded.errors)
+        return ShardReport(shard, time.perf_counter() - start, num_errors)
+
+    def _run_task(
+        self, shard: Shard, task: Task, signals: Signals, errors: Sequence[str | None]
+    ) -> int:
+        """Store a task's masks and scores; return how many rows have an error."""
+        result, failure = _attempt(lambda: self._saliency(shard, task, signals, errors))
+        if result is None:
+            return self.store_failure(shard, task, [e or failure for e in errors])
+        rows, saliency_BHW = result
+        failed = sum(error is not None for error in errors)
+        num_errors = failed * (task.stored_part is None)
+        for name, cell in task.metrics:
+            metric = self._benchmark.metrics[name]
+            score, failure = _attempt(partial(metric, signals, saliency_BHW))
+            if score is None:
+                self._store_unscored(shard, cell, [e or failure for e in errors])
+                num_errors += len(errors)
+            else:
+                self._store.write_scores(cell, shard.span, rows, score)
+                num_errors += failed
+        return num_errors
+
+    def _saliency(
+        self, shard: Shard, task: Task, signals: Signals, errors: Sequence[str | None]
+    ) -> tuple[Rows, Tensor]:
+        """Return the shard's rows and saliencies, read where they are stored, else stored."""
+        targets = iter(signals.target_B.tolist())
+        rows = Rows(shard.image_ids, errors, [next(targets) if e is None else None for e in errors])
+        if task.stored_part is not None:
+            maps = self._store.read_part(task.stored_part)
+            if missing := [i for i in signals.batch.image_ids if i not in maps]:
+                raise ValueError(
+                    f"{len(missing)} images have no stored explanation, {missing[0]} first"
+                )
+            stored = [torch.from_numpy(maps[i].copy()) for i in signals.batch.image_ids]
+            return rows, torch.stack(stored).to(self._device)
+        explainer = self._benchmark.explainers[task.explainer]
+        start = time.perf_counter()
+        saliency_BHW = explainer(signals)
+        on_cpu = saliency_BHW.cpu().numpy()
+        seconds = (time.perf_counter() - start) / len(signals.batch)
+        self._store.write_explanations(
+            task.explanation, shard.span, rows, Maps(on_cpu, seconds, explainer.kind)
+        )
+        return rows, saliency_BHW
+
+    def store_failure(self, shard: Shard, task: Task, errors: Sequence[str | None]) -> int:
+        """Store rows without values for all images of a task; return how many."""
+        if task.stored_part is None:
+            kind = self._benchmark.explainers[task.explainer].kind
+            rows = Rows(shard.image_ids, errors, [None] * len(errors))
+            maps = Maps(np.zeros((0, 1, 1), np.float32), 0.0, kind)
+            self._store.write_explanations(task.explanation, shard.span, rows, maps)
+        for _, cell in task.metrics:
+            self._store_unscored(shard, cell, errors)
+        return len(errors) * ((task.stored_part is None) + len(task.metrics))
+
+    def _store_unscored(self, shard: Shard, cell: Cell, errors: Sequence[str | None]) -> None:
+        rows = Rows(shard.image_ids, errors, [None] * len(errors))
+        nothing = Score(value_B=torch.zeros(0, dtype=torch.float64))
+        self._store.write_scores(cell, shard.span, rows, nothing)
+
+    def _load(self, shard: Shard) -> _Loaded:
+        dataset = self._dataset(shard.dataset)
+        samples: list[Sample] = []
+        errors: list[str | None] = []
+        for image_id in shard.image_ids:
+            try:
+                samples.append(dataset.load(image_id))
+                errors.append(None)
+            except ImageError as error:
+                errors.append(str(error))
+        batch = to_batch(samples, self._benchmark.seed, self._device) if samples else None
+        return _Loaded(batch, tuple(errors))
+
+    def _dataset(self, name: str) -> Dataset:
+        if name not in self._datasets:
+            self._datasets[name] = self._benchmark.datasets[name].open()
+        return self._datasets[name]
+
+    def _classifier(self, dataset: str, model: str) -> Classifier:
+        key = (dataset, model)
+        if key not in self._classifiers:
+            while len(self._classifiers) >= KEPT_MODELS:
+                self._classifiers.pop(next(iter(self._classifiers)))
+            self._classifiers[key] = load_classifier(
+                self._benchmark.model_spec(dataset, model),
+                device=self._device,
+                batch_size=self._benchmark.batch_size,
+            )
+        return self._classifiers[key]
+
+
+def _attempt(compute: Callable[[], T]) -> tuple[T | None, str | None]:
+    """Return the result, or why there is none: here a shard's failure becomes rows."""
+    try:
+        return compute(), None
+    except Exception as error:  # noqa: BLE001 - the shard's edge
+        return None, f"{type(error).__name__}: {error}"
+
+
+def to_batch(samples: Sequence[Sample], seed: int, device: torch.device) -> Batch:
+    """Return samples of one size as a batch."""
+    masks = [sample.mask_HW for sample in samples]
+    known = [mask for mask in masks if mask is not None]
+    return Batch(
+        image_BCHW=torch.stack([sample.image_CHW for sample in samples]).to(device),
+        image_ids=tuple(sample.image_id for sample in samples),
+        seed=seed,
+        label_B=torch.tensor([-1 if s.label is None else s.label for s in samples], device=device),
+        boxes=tuple(sample.boxes_N4 for sample in samples),
+        mask_BHW=torch.stack(known).to(device) if len(known) == len(masks) else None,
+    )
