@@ -1,0 +1,186 @@
+"""Handwritten digits in photographs: a data set that is generated, so it is there everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from io import BytesIO
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from swag.rng import generator
+from workflows.data.base import Sample, fingerprint, first, read_rgb, to_tensor
+from workflows.errors import ImageError, UserError
+
+Split = Literal["train", "validation"]
+
+SIZE = 112
+NUM_IMAGES: dict[Split, int] = {"train": 10_000, "validation": 2_000}
+"""How many there are where `images` is not given; more can be asked for."""
+
+_VERSION = 1  # grows when the same index gives another scene
+_PHOTOGRAPHS: dict[Split, tuple[tuple[str, str], ...]] = {
+    "train": (
+        ("skimage", "data/astronaut.png"),
+        ("skimage", "data/brick.png"),
+        ("skimage", "data/camera.png"),
+        ("skimage", "data/coffee.png"),
+        ("skimage", "data/grass.png"),
+        ("skimage", "data/hubble_deep_field.jpg"),
+        ("skimage", "data/ihc.png"),
+        ("skimage", "data/motorcycle_left.png"),
+        ("skimage", "data/retina.jpg"),
+        ("skimage", "data/rocket.jpg"),
+    ),
+    "validation": (
+        ("skimage", "data/chelsea.png"),
+        ("skimage", "data/gravel.png"),
+        ("sklearn", "datasets/images/china.jpg"),
+        ("sklearn", "datasets/images/flower.jpg"),
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitScenes:
+    """Scenes of 112x112 pixels, each with one handwritten digit, its box and its mask.
+
+    The digits are scikit-learn's `load_digits`, the photographs those in the wheels of scikit-image
+    and scikit-learn; neither a digit nor a photograph of one split is in the other. A scene is a
+    function of seed, split and index, and is made when it is loaded.
+    """
+
+    split: Split = "validation"
+    images: int | None = None
+    seed: int = 0
+
+    def open(self) -> Scenes:
+        if self.split not in get_args(Split):
+            raise UserError(f"`split` must be one of {get_args(Split)}, got {self.split!r}")
+        return Scenes(self)
+
+
+class Scenes:
+    """The data set of a `DigitScenes`."""
+
+    class_names = tuple(str(digit) for digit in range(10))
+    input_size = (SIZE, SIZE)
+
+    def __init__(self, config: DigitScenes) -> None:
+        self.config = config
+        count = max(NUM_IMAGES[config.split], config.images or 0)
+        # Each index is a draw of its own, so no shuffle is needed.
+        names = [f"{config.split}/{index:06d}" for index in range(count)]
+        self.image_ids = first(names, config.images)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 of generator version, split, seed and the pixels that scenes are made from."""
+        sources = _sources(self.config.split)
+        pixels = [sources.digit_NHW.tobytes(), sources.label_N.tobytes()]
+        pixels += [photograph.tobytes() for photograph in sources.photographs]
+        return fingerprint(
+            [f"digit_scenes {_VERSION}", self.config.split, str(self.config.seed), *pixels]
+        )
+
+    def load(self, image_id: str) -> Sample:
+        split, _, index = image_id.partition("/")
+        if split != self.config.split or not (index.isascii() and index.isdigit()):
+            raise ImageError(f"{image_id!r} is no scene of {self.config.split!r}")
+        sources = _sources(self.config.split)
+        rng = generator(self.config.seed, image_id, "digit_scene")
+        background = _crop(sources.photographs[rng.integers(len(sources.photographs))], rng)
+        number = rng.integers(len(sources.digit_NHW))
+        alpha_HW = _place(sources.digit_NHW[number], rng)
+        image_HWC = _blend(np.asarray(background), alpha_HW, rng)
+        mask_HW = torch.from_numpy(alpha_HW >= 128)
+        return Sample(
+            image_id=image_id,
+            image_CHW=to_tensor(Image.fromarray(image_HWC)),
+            label=int(sources.label_N[number]),
+            boxes_N4=tight_box_14(mask_HW),
+            mask_HW=mask_HW,
+        )
+
+
+def tight_box_14(mask_HW: Tensor) -> Tensor:
+    """Return the smallest box x0, y0, x1, y1 round a mask, x1 and y1 exclusive."""
+    rows, columns = mask_HW.any(1).nonzero(), mask_HW.any(0).nonzero()
+    box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    return torch.stack(box).float()[None]
+
+
+def _crop(photograph: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return a random square of a photograph, half of them mirrored, at the scene's size."""
+    side = int(rng.integers(SIZE, min(photograph.size) + 1))
+    left = int(rng.integers(photograph.width - side + 1))
+    top = int(rng.integers(photograph.height - side + 1))
+    box = (left, top, left + side, top + side)
+    scene = photograph.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
+    return scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.integers(2) else scene
+
+
+def _place(digit_HW: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the digit's opacity over the scene, 0..255, at a random place and size."""
+    side = int(rng.integers(_SMALLEST, _LARGEST + 1))
+    digit = Image.fromarray(digit_HW).resize((side, side), Image.Resampling.BICUBIC)
+    # Steeper than the 8x8 original, whose strokes are as blurred as they are wide.
+    opacity = np.clip((np.asarray(digit).astype(np.int64) - 64) * 2, 0, 255)
+    top, left = rng.integers(SIZE - side + 1, size=2)
+    alpha_HW = np.zeros((SIZE, SIZE), dtype=np.int64)
+    alpha_HW[top : top + side, left : left + side] = opacity
+    return alpha_HW
+
+
+def _blend(scene_HWC: np.ndarray, alpha_HW: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the scene with the digit in a random colour that stands out where it lies.
+
+    Integers only, so that every machine makes the same pixels.
+    """
+    scene_HWC = scene_HWC.astype(np.int64)
+    under = (scene_HWC[alpha_HW >= 128] @ _LUMA).sum() // (alpha_HW >= 128).sum()
+    colour_C = rng.integers(256, size=3)
+    while abs(colour_C @ _LUMA - under) < _CONTRAST * 1000:
+        colour_C = rng.integers(256, size=3)
+    alpha_HW1 = alpha_HW[:, :, None]
+    image_HWC = (scene_HWC * (255 - alpha_HW1) + colour_C * alpha_HW1 + 127) // 255
+    return np.asarray(image_HWC, dtype=np.uint8)
+
+
+_SMALLEST, _LARGEST = 28, 56  # side of the digit's 8x8 raster in the scene
+_LUMA = np.array([299, 587, 114])  # ITU-R 601, in thousandths
+_CONTRAST = 80  # of 255; lower than that a digit is lost in a busy photograph
+
+
+class _Sources(NamedTuple):
+    digit_NHW: np.ndarray
+    label_N: np.ndarray
+    photographs: list[Image.Image]
+
+
+@cache
+def _sources(split: Split) -> _Sources:
+    # Imported here because it takes a second, which no other data set needs.
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
+    digits = load_digits()
+    held_out_N = np.arange(len(digits.target)) % 4 == 3
+    chosen_N = held_out_N if split == "validation" else ~held_out_N
+    # 0..16 becomes 0..240
+    return _Sources(
+        (digits.images[chosen_N] * 15).astype(np.uint8),
+        digits.target[chosen_N].astype(np.int64),
+        [_photograph(package, name) for package, name in _PHOTOGRAPHS[split]],
+    )
+
+
+def _photograph(package: str, name: str) -> Image.Image:
+    file = files(package).joinpath(name)
+    if not file.is_file():
+        raise UserError(f"digit_scenes needs {name} from the wheel of {package}, which lacks it")
+    return read_rgb(BytesIO(file.read_bytes()))
