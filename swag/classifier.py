@@ -53,7 +53,7 @@ class Classifier:
     @torch.inference_mode()
     def probabilities(self, normalised_NCHW: Tensor) -> Tensor:
         """Return the softmax outputs_NK of normalised images, `batch_size` of them per pass."""
-        chunks = normalised_NCHW.split(self.batch_size)
+        chunks = torch.split(normalised_NCHW, self.batch_size)
         return torch.cat([self.model(chunk).softmax(1) for chunk in chunks])
 
     def constant_probability_K(self, normalised_CHW: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Classifier:
         if self.cam_layer not in modules:
             last = ", ".join([name for name in modules if name][-5:])
             raise ValueError(
-                f"the model has no layer {self.cam_layer!r} for Grad-CAM; its last layers are {last}"
+                f"the model has no layer {self.cam_layer!r} for Grad-CAM; its last ones are {last}"
             )
         return self.cam_layer, modules[self.cam_layer]
 
@@ -97,7 +97,7 @@ def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str:
         return hook
 
     handles = [
-        module.register_forward_hook(remember(name))  # type: ignore[arg-type]
+        module.register_forward_hook(remember(name))
         for name, module in model.named_modules()
         if name and not isinstance(module, skipped) and not _is_container(module)
     ]

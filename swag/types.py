@@ -42,7 +42,7 @@ class Batch:
     label_B: Tensor | None = None
     """int64 true classes, -1 where unknown."""
     boxes: tuple[Tensor | None, ...] | None = None
-    """Per image a float32 (N, 4) tensor x0, y0, x1, y1 in pixels of the image, x1 and y1 exclusive."""
+    """Per image a float32 (N, 4) tensor x0, y0, x1, y1 in pixels, x1 and y1 exclusive."""
     mask_BHW: Tensor | None = None
     """bool, the object's pixels, where the data set has them."""
 
@@ -72,7 +72,7 @@ class Batch:
 
 @runtime_checkable
 class Explainer(Protocol):
-    """A frozen dataclass: its fields are its configuration, its `version` grows when numbers change."""
+    """A frozen dataclass: fields are configuration, `version` grows when numbers change."""
 
     version: ClassVar[int]
     kind: ClassVar[Kind]

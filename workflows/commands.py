@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from swag.models import ModelSpec, load_classifier, model_names
 
 import swag
 from swag.catalog import EXPLAINERS, METRICS, lookup
-from swag.models import ModelSpec, load_classifier, model_names
 from workflows.config import config_names, load_benchmark
+from workflows.cost import summary
 from workflows.data import DATASETS, Dataset, load_image
 from workflows.errors import ImageError, UserError
 from workflows.hardware import default_device
 from workflows.progress import duration
 from workflows.report import build_report
+from workflows.report.gallery import save_explanation
 from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
 
@@ -61,7 +64,7 @@ def _opener(datasets: dict[str, Dataset]) -> Any:
 
 
 def failed_rows(store: Store) -> pd.DataFrame:
-    """Return the score rows that have an error: dataset, model, explainer, metric, image_id, error."""
+    """Return the score rows that have an error, with the names of their cells."""
     columns = ["dataset", "model", "explainer", "image_id", "error"]
     frames = []
     for metric in store.metrics():
@@ -104,8 +107,6 @@ def show_plan(
     console: Console,
 ) -> None:
     """Print a row per cell with its images and passes, and the total."""
-    from workflows.cost import summary
-
     benchmark = load_benchmark(config, overrides)
     resources = choose_resources(*where)
     opened = open_benchmark(benchmark)
@@ -208,8 +209,6 @@ def explain_image(
     console: Console,
 ) -> None:
     """Write a picture of one image beside its saliency."""
-    from workflows.report.gallery import save_explanation
-
     architecture, weights = model
     try:
         explainer = lookup("explainer", method, EXPLAINERS)
@@ -236,6 +235,4 @@ def explain_image(
 
 
 def _target(target: int, device: Any) -> Any:
-    import torch
-
     return torch.tensor([target], device=device)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from swag.models import ModelSpec
 
 from swag.catalog import EXPLAINERS, METRICS, lookup
-from swag.models import ModelSpec
 from swag.types import Explainer, Metric
 from workflows.build import configured, mapping_of, require_known
 from workflows.data import DATASETS, DatasetConfig
@@ -73,6 +73,7 @@ def read_config(name: str) -> dict[str, Any]:
 
 
 def config_folder() -> Path:
+    """Return the folder of the configurations that come with the package."""
     return Path(str(files("configs")))
 
 

@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+import fsspec
 import pyarrow as pa
 from pyarrow import fs
 
@@ -101,13 +102,6 @@ def _replace(path: Path, content: bytes | pa.Buffer) -> None:
 
 
 def _fsspec(uri: str) -> tuple[fs.FileSystem, str]:
-    try:
-        import fsspec
-    except ImportError:
-        raise UserError(
-            f"the run folder {uri!r} needs a filesystem that pyarrow does not have; "
-            "install fsspec and the package of its protocol"
-        ) from None
     try:
         filesystem, root = fsspec.core.url_to_fs(uri)
     except (ValueError, ImportError, OSError) as error:

@@ -37,6 +37,7 @@ def num_cores() -> int:
 
 
 def default_device() -> torch.device:
+    """Return the first GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

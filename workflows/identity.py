@@ -9,7 +9,7 @@ from typing import Any
 
 
 def describe(value: Any) -> Any:
-    """Return plain data that names a configured object: class, version and fields, all the way down."""
+    """Return plain data that names a configured object: class, version and fields, nested."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
             field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)
@@ -26,6 +26,7 @@ def describe(value: Any) -> Any:
 
 
 def canonical_json(value: Any) -> str:
+    """Return `value` as JSON with sorted keys and no spaces."""
     return json.dumps(describe(value), sort_keys=True, separators=(",", ":"))
 
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
+import torch
 from ray.exceptions import RayActorError, RayTaskError
 
 from workflows.config import Benchmark
 from workflows.errors import UserError
-from workflows.hardware import WORKER_ENVIRONMENT
+from workflows.hardware import WORKER_ENVIRONMENT, tune_allocator
 from workflows.plan import Shard
 from workflows.worker import ShardReport, ShardWorker
 
@@ -40,10 +41,6 @@ class _Actor:
     """A worker process: tuned before torch runs, then a `ShardWorker` until the end."""
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str, threads: int) -> None:
-        import torch
-
-        from workflows.hardware import tune_allocator
-
         tune_allocator()
         torch.set_num_threads(threads)
         self._worker = ShardWorker(benchmark, uri, device)

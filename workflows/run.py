@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 from rich.console import Console
-
 from swag.models import load_classifier, weights_sha256
+
 from workflows.config import Benchmark
 from workflows.data import Dataset
 from workflows.errors import UserError
@@ -49,13 +49,13 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
     datasets = {name: config.open() for name, config in benchmark.datasets.items()}
     subjects: Subjects = {}
     known: dict[object, dict[str, object]] = {}
-    for dataset in datasets:
+    for dataset, opened in datasets.items():
         for model in benchmark.models:
             spec = benchmark.model_spec(dataset, model)
             if spec not in known:
                 known[spec] = _identify(model, spec)
             subjects[dataset, model] = {
-                "dataset": datasets[dataset].fingerprint,
+                "dataset": opened.fingerprint,
                 "model": known[spec],
             }
     return Opened(benchmark, datasets, subjects)
@@ -135,7 +135,7 @@ def _require_same(store: Store, path: str, held: Any, wanted: Any) -> None:
 def compute(
     opened: Opened, store: Store, resources: Resources, console: Console
 ) -> tuple[Plan, int]:
-    """Compute what the store lacks; return the plan that was carried out and the rows with errors."""
+    """Compute what the store lacks; return the plan and how many rows got an error."""
     with _locked(store):
         store.folder.remove_temporaries()
         description = reconcile(store, description_of(opened))

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from swag.models import load_classifier
 from torch import Tensor
 
 from swag.classifier import Classifier
-from swag.models import load_classifier
 from swag.signals import Signals
 from swag.types import Batch, Score
 from workflows.config import Benchmark
