@@ -1,121 +1,86 @@
-"""One forward pass whose backward pass can follow the plain or the guided rule."""
+"""Guided backpropagation and a layer's output, both from one ordinary forward pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+
+_OPAQUE = ("CopySlices", "CompiledFunctionBackward", "DifferentiableGraph")
 
 
-class _Rectify(torch.autograd.Function):
-    """ReLU capped at `ceiling`, whose backward clips negative gradients while `rule.guided`."""
+def guide(output: Tensor) -> None:
+    """Turn the backward pass from `output` into guided backpropagation (Springenberg et al., 2015).
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, rule: GuidedReLU, ceiling: float, inplace: bool) -> Tensor:
-        if inplace:
-            ctx.mark_dirty(x)
-            output = x.clamp_(0, ceiling)
-        else:
-            output = x.clamp(0, ceiling)
-        ctx.save_for_backward(output)
-        ctx.rule, ctx.ceiling = rule, ceiling
-        return output
+    A gradient then passes a ReLU where it is positive and the unit was active. The ReLUs are found
+    in autograd's graph, so in-place, reused, functional, method and TorchScript forms are all
+    alike, and neither the model nor its hooks are touched: the rule lives and dies with the graph.
+    ReLU6 is a ReLU; max(0, x) spelt as `clamp` or `maximum` is not.
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        (output,) = ctx.saved_tensors
-        (gradient,) = gradients
-        passed = gradient * ((output > 0) & (output < ctx.ceiling))
-        if ctx.rule.guided:
-            passed = passed.clamp_(min=0)
-        return passed, None, None, None
-
-
-class GuidedReLU(TorchFunctionMode):
-    """Route every ReLU called inside the block through one whose backward rule can be switched.
-
-    Calls are caught where torch dispatches them, so in-place, reused, functional and method forms
-    are all alike, and neither the model nor its hooks are touched. Set `guided` before a backward
-    pass to choose guided backpropagation (Springenberg et al., 2015): a gradient passes where it
-    is positive and the unit was active. `num_caught` counts the calls.
-
-    ReLUs inside a TorchScript module cannot be seen: `require_visible` refuses those.
+    Raises:
+        ValueError: the graph has no ReLU, or a node that may hide one.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.guided = False
-        self.num_caught = 0
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        form = _RECTIFIERS.get(func)
-        if form is None:
-            return func(*args, **kwargs)
-        ceiling, always_inplace = form
-        x = args[0] if args else kwargs["input"]
-        if func in _HARDTANH:
-            bounds = (
-                *args[1:3],
-                *(kwargs[name] for name in ("min_val", "max_val") if name in kwargs),
-            )
-            if len(bounds) != 2 or bounds[0] != 0:
-                return func(*args, **kwargs)
-            ceiling = float(bounds[1])
-        position = 3 if func in _HARDTANH else 1
-        inplace = always_inplace or kwargs.get(
-            "inplace", args[position] if len(args) > position else False
-        )
-        self.num_caught += 1
-        return _Rectify.apply(x, self, ceiling, bool(inplace))
-
-
-_INFINITY = float("inf")
-_HARDTANH = frozenset({F.hardtanh, F.hardtanh_})
-_RECTIFIERS: dict[Any, tuple[float, bool]] = {
-    F.relu: (_INFINITY, False),
-    F.relu_: (_INFINITY, True),
-    torch.relu: (_INFINITY, False),
-    torch.relu_: (_INFINITY, True),
-    Tensor.relu: (_INFINITY, False),
-    Tensor.relu_: (_INFINITY, True),
-    F.relu6: (6.0, False),
-    F.hardtanh: (1.0, False),
-    F.hardtanh_: (1.0, True),
-}
-
-
-def require_visible(model: nn.Module) -> None:
-    """Raise ValueError where guided backpropagation could not reach the model's ReLUs."""
-    for name, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule):
+    relus = []
+    for node in _nodes(output):
+        if any(name in node.name() for name in _OPAQUE):
             raise ValueError(
-                f"guided backpropagation cannot see the ReLUs inside the TorchScript module "
-                f"{name or 'that is the model'}; load the model from its Python code instead"
+                f"guided backpropagation cannot see into {node.name()!r} of the model's graph; "
+                "use a model without torch.compile and without in-place operations on views"
             )
+        if _is_relu(node):
+            relus.append(node)
+    if not relus:
+        raise ValueError("guided backpropagation needs ReLUs, and the model called none")
+    for node in relus:
+        node.register_prehook(_clip)
+
+
+def _clip(gradients: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    return tuple(None if gradient is None else gradient.clamp(min=0) for gradient in gradients)
+
+
+def _is_relu(node: Any) -> bool:
+    name = node.name().rstrip("0123456789")
+    return bool(
+        name == "ReluBackward"
+        or (name == "HardtanhBackward" and node._saved_min_val == 0)
+        or (name == "ThresholdBackward" and node._saved_threshold == 0)
+    )
+
+
+def _nodes(output: Tensor) -> Iterator[Any]:
+    """Yield each node of the graph behind `output` once."""
+    waiting: list[Any] = [output.grad_fn]
+    seen = set(waiting)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        following = {next_node for next_node, _ in node.next_functions if next_node is not None}
+        waiting.extend(following - seen)
+        seen |= following
 
 
 @contextmanager
-def captured(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect the outputs of a module inside the block.
+def captured(name: str, module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the output of the module called `name`, which must run once inside the block.
 
-    Each is the tensor that the graph holds; what follows gets a copy, so that an in-place layer
+    It is the tensor that the graph holds; what follows gets a copy, so that an in-place layer
     behind it cannot overwrite what was captured.
+
+    Raises:
+        ValueError: the module ran more or less than once, or its output is not a map.
     """
     outputs: list[Tensor] = []
 
-    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+    def hook(_module: nn.Module, _inputs: object, output: object) -> Tensor:
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            what = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output)
+            raise ValueError(
+                f"Grad-CAM's layer {name!r} must put out one map of shape (B, F, h, w), not {what}"
+            )
         outputs.append(output)
         return output.clone()
 
@@ -124,3 +89,15 @@ def captured(module: nn.Module) -> Iterator[list[Tensor]]:
         yield outputs
     finally:
         handle.remove()
+    if len(outputs) != 1:
+        raise ValueError(
+            f"Grad-CAM's layer {name!r} ran {len(outputs)} times in a pass; "
+            "choose one that runs once"
+        )
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """Record a graph inside the block even where the caller switched that off."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        yield

@@ -50,9 +50,12 @@ class Classifier:
     def normalise(self, image_BCHW: Tensor) -> Tensor:
         return (image_BCHW - self.mean_1C11) / self.std_1C11
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def probabilities(self, normalised_NCHW: Tensor) -> Tensor:
-        """Return the softmax outputs_NK of normalised images, `batch_size` of them per pass."""
+        """Return the softmax outputs_NK of normalised images, `batch_size` of them per pass.
+
+        A model whose first layer works in place overwrites the images.
+        """
         chunks = torch.split(normalised_NCHW, self.batch_size)
         return torch.cat([self.model(chunk).softmax(1) for chunk in chunks])
 
@@ -61,7 +64,7 @@ class Classifier:
         values = normalised_CHW[:, 0, 0].tolist()
         key = (*normalised_CHW.shape, *values)
         if key not in self._blank_probability:
-            self._blank_probability[key] = self.probabilities(normalised_CHW[None])[0]
+            self._blank_probability[key] = self.probabilities(normalised_CHW[None].clone())[0]
         return self._blank_probability[key]
 
     def layer(self, image_1CHW: Tensor) -> tuple[str, nn.Module]:
@@ -87,7 +90,10 @@ def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str:
     Pooling, dropout and the model itself do not count: Grad-CAM's map is made by the features.
     """
     found: list[str] = []
-    skipped = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Dropout, nn.Identity)
+    skipped = (
+        *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
+        *(nn.Dropout, nn.Dropout2d, nn.Identity),
+    )
 
     def remember(name: str) -> object:
         def hook(_module: nn.Module, _inputs: object, output: object) -> None:

@@ -11,7 +11,7 @@ import torch
 from skimage.color import rgb2lab
 from torch import Tensor
 
-from swag.backward import GuidedReLU, captured, require_visible
+from swag.backward import captured, guide, recording
 from swag.classifier import Classifier
 from swag.types import Batch
 
@@ -57,7 +57,10 @@ class Signals:
             if self._needs:
                 self._run_backward(self._needs)
             else:
-                self._computed["probability"] = self.classifier.probabilities(self.normalised_BCHW)
+                probability_BK = self.classifier.probabilities(self.normalised_BCHW.clone())
+                if self.batch.target_B is not None:
+                    require_classes(self.batch.target_B, probability_BK)
+                self._computed["probability"] = probability_BK
         return self._computed["probability"]
 
     @cached_property
@@ -129,41 +132,46 @@ class Signals:
     def _backward_chunk(
         self, x_BCHW: Tensor, target_B: Tensor | None, names: frozenset[str]
     ) -> dict[str, Tensor]:
-        model = self.classifier.model
-        guided = "guided_gradient" in names
-        if guided:
-            require_visible(model)
-        x_BCHW = x_BCHW.detach().clone().requires_grad_()
-        with torch.enable_grad(), GuidedReLU() as rule:
-            if "layer" in names:
-                name, layer = self.classifier.layer(self.batch.image_BCHW[:1])
-                rule.num_caught = 0
-                with captured(layer) as outputs:
-                    logits_BK = model(x_BCHW)
-                if len(outputs) != 1:
-                    raise ValueError(
-                        f"Grad-CAM's layer {name!r} ran {len(outputs)} times in a pass; "
-                        "choose one that runs once"
-                    )
-            else:
-                outputs = []
-                logits_BK = model(x_BCHW)
-        if guided and not rule.num_caught:
-            raise ValueError("guided backpropagation needs ReLUs, and the model called none")
-        probability_BK = logits_BK.detach().softmax(1)
-        if target_B is None:
-            target_B = probability_BK.argmax(1)
-        score = logits_BK.gather(1, target_B[:, None]).sum()
-        result = {"probability": probability_BK}
-        wanted = ([x_BCHW] if "gradient" in names else []) + outputs
-        if wanted:
-            gradients = list(torch.autograd.grad(score, wanted, retain_graph=guided))
-            if outputs:
-                result["layer_activation"] = outputs[0].detach().clone()
-                result["layer"] = gradients.pop()
-            if gradients:
-                result["gradient"] = gradients.pop()
-        if guided:
-            rule.guided = True
-            result["guided_gradient"] = torch.autograd.grad(score, [x_BCHW])[0]
+        with recording():
+            x_BCHW = x_BCHW.detach().clone().requires_grad_()
+            logits_BK, layer = self._forward(x_BCHW, with_layer="layer" in names)
+            probability_BK = logits_BK.detach().softmax(1)
+            if target_B is None:
+                target_B = probability_BK.argmax(1)
+            require_classes(target_B, logits_BK)
+            score = logits_BK.gather(1, target_B.clone()[:, None]).sum()
+            guided = "guided_gradient" in names
+            result = {"probability": probability_BK}
+            wanted = ([x_BCHW] if "gradient" in names else []) + layer
+            if wanted:
+                gradients = list(torch.autograd.grad(score, wanted, retain_graph=guided))
+                if layer:
+                    result["layer_activation"] = layer[0].detach()
+                    result["layer"] = gradients.pop()
+                if gradients:
+                    result["gradient"] = gradients.pop()
+            if guided:
+                guide(score)
+                (result["guided_gradient"],) = torch.autograd.grad(score, [x_BCHW])
         return result
+
+    def _forward(self, x_BCHW: Tensor, *, with_layer: bool) -> tuple[Tensor, list[Tensor]]:
+        """Return logits_BK and, if asked for, the output of Grad-CAM's layer."""
+        model = self.classifier.model
+        x_BCHW = x_BCHW.clone()  # the model's first layer may work in place
+        if not with_layer:
+            return model(x_BCHW), []
+        name, layer = self.classifier.layer(self.batch.image_BCHW[:1])
+        with captured(name, layer) as outputs:
+            logits_BK = model(x_BCHW)
+        return logits_BK, outputs
+
+
+def require_classes(target_B: Tensor, output_BK: Tensor) -> None:
+    """Raise ValueError where a target is none of the model's classes."""
+    num_classes = output_BK.shape[1]
+    low, high = int(target_B.min()), int(target_B.max())
+    if low < 0 or high >= num_classes:
+        raise ValueError(
+            f"targets must be classes 0 to {num_classes - 1} of the model, got {low} to {high}"
+        )

@@ -29,8 +29,9 @@ class GradCAM:
 class GradCAMPlusPlus:
     """Channels weighted by their positive gradients (Chattopadhyay et al., 2018, eq. 10, 19).
 
-    As in the authors' code, the weights alpha of a channel sum to one over its cells. Their factor
-    exp(score) scales a whole map and is left out: it changes no ranking and overflows.
+    As in the authors' code, the weights alpha of a channel sum to one over the cells whose gradient
+    is positive. Their factor exp(score) scales a whole map and is left out: it changes no ranking
+    and overflows.
     """
 
     version: ClassVar[int] = 1
@@ -43,6 +44,7 @@ class GradCAMPlusPlus:
         square_BFhw = gradient_BFhw**2
         total_BF11 = activation_BFhw.sum((2, 3), keepdim=True)
         alpha_BFhw = _divide(square_BFhw, 2 * square_BFhw + gradient_BFhw**3 * total_BF11)
+        alpha_BFhw = alpha_BFhw * (gradient_BFhw > 0)
         alpha_BFhw = _divide(alpha_BFhw, alpha_BFhw.sum((2, 3), keepdim=True))
         weight_BF = (alpha_BFhw * gradient_BFhw.relu()).sum((2, 3))
         return weighted_map(signals, weight_BF.float())

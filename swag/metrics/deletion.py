@@ -89,7 +89,7 @@ def descending_order(value_BP: Tensor) -> Tensor:
     return torch.from_numpy(keys & np.int64(0xFFFFFFFF))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def deletion_curves(signals: Signals, step_BHW: Tensor, fill: Fill) -> Tensor:
     """Return curve_BT, float32: the target's score before any and after each removal step.
 
