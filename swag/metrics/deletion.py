@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from swag.packing import Part, target_probability
 from swag.signals import Signals
 from swag.types import Score
 
@@ -42,6 +41,12 @@ class Deletion:
         return self.steps - 1
 
     def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
+        num_images, _, height, width = signals.batch.image_BCHW.shape
+        if saliency_BHW.shape != (num_images, height, width):
+            raise ValueError(
+                f"a saliency of shape {tuple(saliency_BHW.shape)} does not fit images of shape "
+                f"{tuple(signals.batch.image_BCHW.shape)}"
+            )
         step_BHW = removal_step(saliency_BHW, self.steps)
         curve_BT = deletion_curves(signals, step_BHW, self.fill)
         return Score(value_B=area_under(curve_BT), curve_BT=curve_BT)
@@ -55,7 +60,7 @@ def area_under(curve_BT: Tensor) -> Tensor:
 
 
 def removal_step(saliency_BHW: Tensor, steps: int) -> Tensor:
-    """Return for each pixel the step, from 0, at which it goes; int16 (B, H, W).
+    """Return for each pixel the step, from 0, at which it goes; int32 (B, H, W).
 
     The order is stable and descending: of equally salient pixels the first in row-major order goes
     first. Region methods tie within each superpixel, so this rule is part of the result.
@@ -70,7 +75,7 @@ def removal_step(saliency_BHW: Tensor, steps: int) -> Tensor:
     per_step = -(-height * width // steps)
     step_P = torch.arange(height * width, device=order_BP.device) // per_step
     step_BP = torch.empty_like(order_BP).scatter_(1, order_BP, step_P.expand(batch, -1))
-    return step_BP.view(batch, height, width).to(torch.int16)
+    return step_BP.view(batch, height, width).int()
 
 
 def descending_order(value_BP: Tensor) -> Tensor:
@@ -82,11 +87,11 @@ def descending_order(value_BP: Tensor) -> Tensor:
     bits = (value_BP.float() + 0.0).contiguous().view(torch.int32).long()  # + 0.0 makes -0.0 0.0
     ascending = bits ^ ((bits >> 31) & 0x7FFFFFFF)
     key = ((-1 - ascending) << 32) | torch.arange(value_BP.shape[1], device=value_BP.device)
-    if key.is_cuda:
-        return key.sort(1).values & 0xFFFFFFFF
-    keys = key.numpy()
-    keys.sort(1)
-    return torch.from_numpy(keys & np.int64(0xFFFFFFFF))
+    if key.device.type == "cpu":
+        key.numpy().sort(1)  # several times as fast as torch's
+    else:
+        key = key.sort(1).values
+    return key & 0xFFFFFFFF
 
 
 @torch.no_grad()
@@ -102,39 +107,13 @@ def deletion_curves(signals: Signals, step_BHW: Tensor, fill: Fill) -> Tensor:
     target_B1 = signals.target_B[:, None]
     num_steps = int(step_BHW.max()) + 1
 
-    def draw(out_NCHW: Tensor, image: int, first: int) -> None:
-        """Fill `out` with one image after `first`, `first + 1`, ... removal steps."""
-        points_N = torch.arange(first, first + len(out_NCHW), device=out_NCHW.device)
-        stays_N1HW = (step_BHW[image] >= points_N[:, None, None])[:, None]
-        torch.where(stays_N1HW, x_BCHW[image : image + 1], fill_1C11, out=out_NCHW)
+    def remove(part: Part, copies_TCHW: Tensor) -> None:
+        # A curve's point 0 is the whole image, so copy 0 is point 1.
+        point_T = torch.arange(part.first + 1, part.last + 1, device=copies_TCHW.device)
+        stays_T1HW = (step_BHW[part.image] >= point_T[:, None, None])[:, None]
+        torch.where(stays_T1HW, x_BCHW[part.image], fill_1C11, out=copies_TCHW)
 
-    inner_BTK = perturbed_probabilities(signals, num_steps - 1, draw)
-    inner_BT = inner_BTK.gather(2, target_B1[:, None].expand(-1, num_steps - 1, 1))[:, :, 0]
+    inner_BT = torch.stack(target_probability(signals, [num_steps - 1] * len(x_BCHW), remove))
     first_B1 = signals.probability_BK.gather(1, target_B1)
     blank_K = classifier.constant_probability_K(fill_1C11.expand_as(x_BCHW[:1])[0])
     return torch.cat([first_B1, inner_BT, blank_K[target_B1]], 1).float()
-
-
-def perturbed_probabilities(
-    signals: Signals, num_copies: int, draw: Callable[[Tensor, int, int], None]
-) -> Tensor:
-    """Return probability_BNK of `num_copies` perturbed copies of each image.
-
-    `draw(out_NCHW, image, first)` writes an image's copies number `first`, `first + 1`, ... until
-    `out` is full; copies count from 1. Copies of several images share full passes.
-    """
-    classifier, x_BCHW = signals.classifier, signals.normalised_BCHW
-    total = len(x_BCHW) * num_copies
-    size = min(classifier.batch_size, max(total, 1))
-    buffer_NCHW = torch.empty((size, *x_BCHW.shape[1:]), device=x_BCHW.device)
-    parts = [signals.probability_BK[:0]]
-    for start in range(0, total, size):
-        stop = min(start + size, total)
-        position = start
-        while position < stop:
-            image, copy = divmod(position, num_copies)
-            count = min(num_copies - copy, stop - position)
-            draw(buffer_NCHW[position - start : position - start + count], image, copy + 1)
-            position += count
-        parts.append(classifier.probabilities(buffer_NCHW[: stop - start]))
-    return torch.cat(parts).view(len(x_BCHW), num_copies, -1)
