@@ -145,12 +145,18 @@ def _incomplete_cells(store: Store, described: dict[str, Any]) -> list[str]:
     lines = []
     for subject in described["subjects"]:
         dataset, _, model = subject.partition("/")
-        for explainer in described["explainers"]:
-            for metric in described["metrics"]:
+        for experiment in described["experiments"].values():
+            metric = experiment["metric"]
+            if not (
+                dataset in (experiment["datasets"] or [dataset])
+                and model in (experiment["models"] or [model])
+            ):
+                continue
+            for explainer in experiment["explainers"] if metric else ():
                 held = counts.get((dataset, model, explainer, metric), 0)
                 if held < max(most.get(dataset, 0), 1):
                     lines.append(f"unfinished: {subject} {explainer} {metric} ({held} rows)")
-    return lines
+    return sorted(set(lines))
 
 
 def write_report(uri: str, console: Console) -> None:

@@ -20,15 +20,28 @@ from workflows.build import configured, mapping_of, require_known
 from workflows.data import DATASETS, DatasetConfig
 from workflows.errors import UserError
 
+SECTIONS = ("datasets", "models", "explainers", "metrics")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """A table or figure: one metric of some explainers."""
+    """A table or figure: one metric of some explainers on some data sets and models.
+
+    What the experiments of a benchmark name is what it computes; what two of them share is computed
+    once. An explainer that none of them names joins the first.
+    """
 
     explainers: tuple[str, ...]
-    metric: str = "deletion"
+    metric: str | None = "deletion"
+    """None: masks only."""
+    datasets: tuple[str, ...] = ()
+    """Empty: all."""
+    models: tuple[str, ...] = ()
+    """Empty: all."""
+
+    def covers(self, dataset: str, model: str) -> bool:
+        return dataset in (self.datasets or (dataset,)) and model in (self.models or (model,))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +64,18 @@ class Benchmark:
 
     def model_spec(self, dataset: str, model: str) -> ModelSpec:
         return self.on.get(model, {}).get(dataset, self.models[model])
+
+    def wanted(self, dataset: str, model: str) -> list[tuple[str, str | None]]:
+        """Return what is computed there: (explainer, metric), or (explainer, None) for masks."""
+        cells = {
+            (explainer, metric): None
+            for experiment in self.experiments.values()
+            if experiment.covers(dataset, model)
+            for explainer in experiment.explainers
+            for metric in (None, experiment.metric)
+        }
+        order = {name: index for index, name in enumerate(self.explainers)}
+        return sorted(cells, key=lambda cell: (order[cell[0]], cell[1] or ""))
 
 
 def read_config(name: str) -> dict[str, Any]:
@@ -95,11 +120,13 @@ def load_benchmark(name: str, overrides: Sequence[str] = ()) -> Benchmark:
     """
     raw = read_config(name)
     raw.setdefault("name", Path(name).stem)
-    for section in ("datasets", "models", "explainers", "metrics"):
+    for section in SECTIONS:
         if section in raw:
             raw[section] = mapping_of(raw[section], section)
     for override in overrides:
         _apply(raw, override)
+    if any(override.partition("=")[0] in SECTIONS for override in overrides):
+        _prune(raw)
     return resolve(raw)
 
 
@@ -119,7 +146,7 @@ def _apply(raw: dict[str, Any], override: str) -> None:
         node = node.setdefault(part, {})
         if not isinstance(node, dict):
             raise UserError(f"--set {override!r}: {part!r} holds a value and has no fields")
-    section = parts[0] in {"datasets", "models", "explainers", "metrics"} and len(parts) == 1
+    section = parts[0] in SECTIONS and len(parts) == 1
     node[parts[-1]] = mapping_of(value, parts[0]) if section else value
 
 
@@ -144,7 +171,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
     known = {item.name for item in dataclasses.fields(Benchmark)} - {"on"}
     for key in raw:
         require_known(key, known, key)
-    for section in ("datasets", "models", "explainers", "metrics"):
+    for section in SECTIONS:
         if not raw.get(section):
             raise UserError(f"{section}: a benchmark needs at least one")
     models, on = _models(mapping_of(raw["models"], "models"))
@@ -155,12 +182,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         on=on,
         explainers=_presets("explainer", raw["explainers"], EXPLAINERS),
         metrics=_presets("metric", raw["metrics"], METRICS),
-        experiments={
-            _name(name, "experiments"): configured(
-                Experiment(explainers=()), fields, f"experiments.{name}"
-            )
-            for name, fields in mapping_of(raw.get("experiments") or {}, "experiments").items()
-        },
+        experiments=_experiments(raw),
         seed=_integer(raw.get("seed", 0), "seed", 0),
         shard_size=_integer(raw.get("shard_size", 32), "shard_size", 1),
         batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),
@@ -221,6 +243,42 @@ def _presets(kind: str, section: Any, table: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
+def _experiments(raw: Mapping[str, Any]) -> dict[str, Experiment]:
+    entries = mapping_of(raw.get("experiments") or {}, "experiments")
+    if not entries:
+        entries = {metric: {"metric": metric} for metric in mapping_of(raw["metrics"], "metrics")}
+        entries = {
+            name: {**fields, "explainers": list(raw["explainers"])}
+            for name, fields in entries.items()
+        }
+    result = {
+        _name(name, "experiments"): configured(
+            Experiment(explainers=()), fields, f"experiments.{name}"
+        )
+        for name, fields in entries.items()
+    }
+    named = {explainer for experiment in result.values() for explainer in experiment.explainers}
+    first = next(iter(result))
+    unnamed = tuple(name for name in raw["explainers"] if name not in named)
+    joined = (*result[first].explainers, *unnamed)
+    return {**result, first: dataclasses.replace(result[first], explainers=joined)}
+
+
+def _prune(raw: dict[str, Any]) -> None:
+    """Drop from the experiments what a `--set` of a whole section took away."""
+    kept = {}
+    for name, experiment in mapping_of(raw.get("experiments") or {}, "experiments").items():
+        if experiment.get("metric", "deletion") not in {None, *raw["metrics"]}:
+            continue
+        for section in ("datasets", "models", "explainers"):
+            if section in experiment:
+                present = [item for item in experiment[section] if item in raw[section]]
+                experiment[section] = present
+        if all(experiment.get(section, True) for section in ("datasets", "models", "explainers")):
+            kept[name] = experiment
+    raw["experiments"] = kept
+
+
 def _name(value: Any, path: str) -> str:
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise UserError(
@@ -238,9 +296,12 @@ def _integer(value: Any, path: str, minimum: int) -> int:
 
 def _check_references(benchmark: Benchmark) -> None:
     for name, experiment in benchmark.experiments.items():
-        require_known(experiment.metric, benchmark.metrics, f"experiments.{name}.metric")
-        for explainer in experiment.explainers:
-            require_known(explainer, benchmark.explainers, f"experiments.{name}.explainers")
+        path = f"experiments.{name}"
+        if experiment.metric is not None:
+            require_known(experiment.metric, benchmark.metrics, f"{path}.metric")
+        for section in ("explainers", "datasets", "models"):
+            for item in getattr(experiment, section):
+                require_known(item, getattr(benchmark, section), f"{path}.{section}.{item}")
     for model, specs in benchmark.on.items():
         for dataset in specs:
             require_known(dataset, benchmark.datasets, f"models.{model}.on")

@@ -71,11 +71,11 @@ def summary(opened: Opened, plan: Plan, resources: Resources) -> Table:
     table.add_column("data set / model")
     for column in ("images", "rows held", "rows to do", "forward passes", "backward passes", "MB"):
         table.add_column(column, justify="right")
-    cells = len(opened.benchmark.explainers) * (1 + len(opened.benchmark.metrics))
     totals = [0.0] * 6
     for dataset, model in opened.subjects:
         shards = [s for s in plan.shards if (s.dataset, s.model) == (dataset, model)]
         images = len(opened.datasets[dataset].image_ids)
+        cells = len(opened.benchmark.wanted(dataset, model))
         height, width = opened.datasets[dataset].input_size
         passes = sum((shard_passes(opened.benchmark, s) for s in shards), Passes())
         rows = sum(shard.num_rows for shard in shards)

@@ -69,12 +69,15 @@ def cells_of(
     `fingerprints` are what identify the data set and the model beyond their configuration.
     """
     cells: dict[tuple[str, str | None], Cell] = {}
-    for name, explainer in benchmark.explainers.items():
-        about = {"subject": fingerprints, "explainer": describe(explainer), "seed": benchmark.seed}
-        cells[name, None] = Cell(dataset, model, name, None, key_of(about))
-        for metric_name, metric in benchmark.metrics.items():
-            key = key_of({**about, "metric": describe(metric)})
-            cells[name, metric_name] = Cell(dataset, model, name, metric_name, key)
+    for explainer, metric in benchmark.wanted(dataset, model):
+        about = {
+            "subject": fingerprints,
+            "explainer": describe(benchmark.explainers[explainer]),
+            "seed": benchmark.seed,
+        }
+        if metric is not None:
+            about["metric"] = describe(benchmark.metrics[metric])
+        cells[explainer, metric] = Cell(dataset, model, explainer, metric, key_of(about))
     return cells
 
 

@@ -113,6 +113,16 @@ def reconcile(store: Store, wanted: Mapping[str, Any]) -> dict[str, Any]:
                     store, f"{section}.{name}", _unversioned(old[name]), _unversioned(new[name])
                 )
         merged[section] = {**old, **new}
+    for name, experiment in (held.get("experiments") or {}).items():
+        joined = merged["experiments"][name]
+        for key in ("explainers", "datasets", "models"):
+            both = dict.fromkeys([*experiment[key], *joined[key]])
+            # Empty means all, for data sets and models.
+            whole = key != "explainers" and not (experiment[key] and joined[key])
+            merged["experiments"][name] = {
+                **merged["experiments"][name],
+                key: [] if whole else list(both),
+            }
     return merged
 
 
