@@ -64,6 +64,17 @@ class Runner:
         return Store(str(self.folder)).read_scores("deletion")
 
 
+@pytest.fixture(autouse=True)
+def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing of figures to its own tests."""
+
+    def write_page(store: Store, **_: object) -> list[str]:
+        store.write_bytes("report.html", b"<html></html>")
+        return ["report.html"]
+
+    monkeypatch.setattr("workflows.commands.build_report", write_page)
+
+
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
