@@ -1,0 +1,386 @@
+"""What puts a run on machines: launcher files, manifests, the SLURM script, the image."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import jsonschema
+import pytest
+import yaml
+from typer.main import get_command
+
+from workflows.cli import app
+
+ROOT = Path(__file__).resolve().parent.parent
+CLUSTER = ROOT / "cluster"
+LAUNCHERS = ("aws.yaml", "gcp.yaml")
+MANIFESTS = ("kuberay/raycluster.yaml", "kuberay/rayjob.yaml")
+SCRIPT = CLUSTER / "swagflow.sbatch"
+
+
+def load(name: str) -> dict[str, Any]:
+    return cast(dict[str, Any], yaml.safe_load((CLUSTER / name).read_text()))
+
+
+def ray_folder() -> Path:
+    spec = find_spec("ray")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def ray_version() -> str:
+    pins = (ROOT / "constraints.txt").read_text()
+    return str(re.findall(r"^ray==(.+)$", pins, re.MULTILINE)[0])
+
+
+# Launcher files
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_launcher_file_follows_rays_schema(name: str) -> None:
+    schema = json.loads((ray_folder() / "autoscaler" / "ray-schema.json").read_text())
+    jsonschema.validate(load(name), schema)
+    with pytest.raises(jsonschema.ValidationError, match="max_wrokers"):
+        jsonschema.validate({**load(name), "max_wrokers": 2}, schema)
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_launcher_file_asks_for_spot_workers_with_gpus_and_a_lasting_head(name: str) -> None:
+    config = load(name)
+    types = config["available_node_types"]
+    head, worker = types[config["head_node_type"]], types["gpu"]
+    spot = ("InstanceMarketOptions", "scheduling")
+    assert not any(key in head["node_config"] for key in spot)
+    assert any(key in worker["node_config"] for key in spot)
+    assert head["resources"] == {"CPU": 0}
+    assert worker["resources"]["GPU"] == 1
+    assert worker["min_workers"] == 0
+    assert worker["max_workers"] == config["max_workers"]
+    assert "min_workers" not in head
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_launcher_file_merges_with_rays_own_defaults(name: str) -> None:
+    config = load(name)
+    provider = config["provider"]["type"]
+    defaults = yaml.safe_load(
+        (ray_folder() / "autoscaler" / provider / "defaults.yaml").read_text()
+    )
+    unknown = config.keys() - defaults.keys()
+    assert unknown == set()
+    commands = [*config["setup_commands"], *config.get("initialization_commands", [])]
+    for command in commands:
+        subprocess.run(["bash", "-n", "-c", command], check=True)
+
+
+def test_aws_launcher_reaches_the_launch_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's own preparation, against a simulated account: roles, network, security group."""
+    boto3 = pytest.importorskip("boto3")
+    moto = pytest.importorskip("moto")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    aws = pytest.importorskip("ray.autoscaler._private.aws.config")
+    prepare_config = pytest.importorskip("ray.autoscaler._private.util").prepare_config
+    config = load("aws.yaml")
+    config["auth"]["ssh_private_key"] = "unused.pem"
+    with moto.mock_aws():
+        iam = boto3.client("iam", region_name="us-west-2")
+        for role in ("swagflow-head", "swagflow-worker"):
+            iam.create_instance_profile(InstanceProfileName=role)
+        monkeypatch.setattr(aws, "_configure_key_pair", lambda config: config)
+        ready = aws.bootstrap_aws(prepare_config(config))
+    for node in ready["available_node_types"].values():
+        assert node["node_config"]["SubnetIds"]
+        assert node["node_config"]["SecurityGroupIds"]
+        assert node["node_config"]["ImageId"].startswith("resolve:ssm:")
+    worker = ready["available_node_types"]["gpu"]["node_config"]
+    assert worker["IamInstanceProfile"] == {"Name": "swagflow-worker"}
+
+
+# Manifests
+
+
+def kuberay_schema() -> dict[str, Any]:
+    return cast(dict[str, Any], json.loads((ROOT / "tests" / "kuberay_schema.json").read_text()))
+
+
+def cluster_spec(manifest: dict[str, Any]) -> dict[str, Any]:
+    return cast(dict[str, Any], manifest["spec"].get("rayClusterSpec", manifest["spec"]))
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_manifest_follows_the_schema(name: str) -> None:
+    jsonschema.validate(load(name), kuberay_schema())
+
+
+def test_manifest_schema_refuses_a_misspelt_field() -> None:
+    manifest = load("kuberay/rayjob.yaml")
+    manifest["spec"]["shutdownAfterJobFinish"] = True
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(manifest, kuberay_schema())
+
+
+def test_both_manifests_describe_the_same_cluster() -> None:
+    cluster, job = (cluster_spec(load(name)) for name in MANIFESTS)
+    for spec in (cluster, job):
+        spec["workerGroupSpecs"][0].pop("maxReplicas")
+    assert cluster == job
+
+
+def test_gpu_request_is_its_limit() -> None:
+    """Kubernetes refuses a GPU count that differs between the two."""
+    group = cluster_spec(load("kuberay/rayjob.yaml"))["workerGroupSpecs"][0]
+    resources = group["template"]["spec"]["containers"][0]["resources"]
+    assert resources["requests"]["nvidia.com/gpu"] == resources["limits"]["nvidia.com/gpu"] == "1"
+
+
+def test_rayjob_asks_for_no_more_workers_than_its_cluster_has() -> None:
+    spec = load("kuberay/rayjob.yaml")["spec"]
+    words = shlex.split(spec["entrypoint"])
+    workers = int(words[words.index("--workers") + 1])
+    assert workers <= spec["rayClusterSpec"]["workerGroupSpecs"][0]["maxReplicas"]
+
+
+# The image
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the Dockerfile's instructions and their arguments, continuation lines joined."""
+    text = (CLUSTER / "Dockerfile").read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    return [(line.split()[0], line.partition(" ")[2].strip()) for line in joined.splitlines()]
+
+
+def test_dockerfile_is_well_formed() -> None:
+    steps = instructions()
+    known = {"FROM", "ARG", "ENV", "RUN", "WORKDIR", "COPY", "USER"}
+    assert {name for name, _ in steps} <= known
+    assert steps[0][0] == "FROM"
+    assert ":" in steps[0][1]
+    assert not steps[0][1].endswith(":latest")
+    for name, argument in steps:
+        if name == "RUN":
+            subprocess.run(["bash", "-n", "-c", argument], check=True)
+            assert "pip install" not in argument or "--no-cache-dir -c constraints.txt" in argument
+        if name == "COPY":
+            sources = [word for word in argument.split()[:-1] if not word.startswith("--")]
+            assert all((ROOT / source).exists() for source in sources)
+    assert not any(name == "USER" and "root" in argument for name, argument in steps)
+
+
+def test_image_context_holds_what_the_build_needs_and_no_more() -> None:
+    lines = (ROOT / ".dockerignore").read_text().split()
+    kept = {line[1:] for line in lines if line.startswith("!")}
+    assert "*" in lines
+    assert all((ROOT / name).exists() for name in kept)
+    packages = re.findall(r'"(\w+)\*"', (ROOT / "pyproject.toml").read_text())
+    assert kept >= {*packages, "pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
+
+
+def test_all_files_name_the_pinned_ray() -> None:
+    version = ray_version()
+    images = [load(name)["docker"]["image"] for name in LAUNCHERS]
+    images += [argument for name, argument in instructions() if name == "FROM"]
+    assert set(images) == {f"rayproject/ray:{version}-py311"}
+    assert {cluster_spec(load(name))["rayVersion"] for name in MANIFESTS} == {version}
+
+
+# The SLURM script, run with stand-ins for the commands of a real site
+
+STAND_INS = {
+    "srun": """
+        while [[ $1 == --* ]]; do options+=("$1"); shift; done
+        echo "srun ${options[*]} | $*" >> "$LOG"
+        [[ $1 == hostname ]] && { echo "fe80::1 10.0.0.7 192.168.0.7"; exit; }
+        exec "$@"
+    """,
+    "scontrol": """
+        echo "scontrol $*" >> "$LOG"
+        [[ $1 == show ]] && printf '%s\\n' node-a node-b node-c || true
+    """,
+    "ray": """
+        trap 'echo "ray stopped" >> "$LOG"; exit 143' TERM
+        echo "ray $*" >> "$LOG"
+        if [[ $1 == status ]]; then
+            [[ $(grep -c '^ray status' "$LOG") -ge ${HEAD_ANSWERS:-2} ]]
+            exit
+        fi
+        sleep 100 & wait
+    """,
+    "swagflow": """
+        trap 'echo "driver stopped" >> "$LOG"; exit 143' TERM
+        while [[ $(grep -c '^ray start' "$LOG") -lt ${RAYS:-2} ]]; do sleep 0.02; done
+        echo "swagflow $*" >> "$LOG"
+        [[ -n ${DRIVER_SECONDS:-} ]] && { sleep "$DRIVER_SECONDS" & wait; }
+        exit "${DRIVER_EXIT:-0}"
+    """,
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> dict[str, str]:
+    """Return the environment of an allocation of three nodes with four GPUs each."""
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, body in STAND_INS.items():
+        path = commands / name
+        path.write_text(f"#!/usr/bin/env bash\n{body}")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return {
+        "PATH": f"{commands}:{os.environ['PATH']}",
+        "LOG": str(tmp_path / "log"),
+        "POLL": "0.05",
+        "RUN_DIR": "/shared/runs/first",
+        "SLURM_JOB_ID": "70123",
+        "SLURM_JOB_NODELIST": "node-[a-c]",
+        "SLURM_JOB_NUM_NODES": "3",
+        "SLURM_CPUS_PER_TASK": "16",
+        "SLURM_GPUS_ON_NODE": "4",
+    }
+
+
+def execute(site: dict[str, str]) -> tuple[int, list[str]]:
+    done = subprocess.run(["bash", str(SCRIPT)], env=site, check=False, timeout=30)
+    return done.returncode, Path(site["LOG"]).read_text().splitlines()
+
+
+def test_slurm_script_starts_head_workers_and_driver_in_order(site: dict[str, str]) -> None:
+    code, log = execute({**site, "EXTRA": "--set models=[tiny_vgg]"})
+    assert code == 0
+    address = "10.0.0.7:30123"
+    head = next(i for i, line in enumerate(log) if "ray start --head" in line)
+    worker = next(i for i, line in enumerate(log) if "| ray start --block" in line)
+    assert "--nodelist=node-a" in log[head]
+    assert "--node-ip-address=10.0.0.7 --port=30123" in log[head]
+    assert "--num-gpus=4" in log[head]
+    assert "--nodes=2 --ntasks=2 --exclude=node-a" in log[worker]
+    assert f"--address={address}" in log[worker]
+    answered = max(i for i, line in enumerate(log) if line.startswith("ray status"))
+    driver = next(i for i, line in enumerate(log) if line.startswith("swagflow"))
+    assert head < answered < min(worker, driver)
+    assert log[driver] == (
+        f"swagflow run full-benchmark --run-dir /shared/runs/first --address {address} "
+        "--device cuda --workers 12 --set models=[tiny_vgg]"
+    )
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_slurm_script_ends_with_the_runs_exit_code_and_stops_ray(
+    site: dict[str, str], code: int
+) -> None:
+    returned, log = execute({**site, "DRIVER_EXIT": str(code)})
+    assert returned == code
+    assert log.count("ray stopped") == 2
+
+
+def test_slurm_script_serves_one_node_without_gpus(site: dict[str, str]) -> None:
+    site.pop("SLURM_GPUS_ON_NODE")
+    site |= {"SLURM_JOB_NUM_NODES": "1", "RAYS": "1", "BENCHMARK": "sweep.yaml"}
+    code, log = execute(site)
+    assert code == 0
+    assert not any("--exclude" in line for line in log)
+    driver = next(line for line in log if line.startswith("swagflow"))
+    assert driver.startswith("swagflow run sweep.yaml ")
+    assert driver.endswith("--device cpu --workers 16")
+
+
+def test_slurm_script_gives_up_on_a_head_that_does_not_answer(site: dict[str, str]) -> None:
+    code, log = execute({**site, "HEAD_ANSWERS": "1000", "POLL": "0.001"})
+    assert code == 1
+    assert not any(line.startswith("swagflow") for line in log)
+    assert log.count("ray stopped") == 1
+
+
+def test_slurm_script_needs_a_run_folder(site: dict[str, str]) -> None:
+    site.pop("RUN_DIR")
+    done = subprocess.run(
+        ["bash", str(SCRIPT)], env=site, check=False, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "set RUN_DIR" in done.stderr
+
+
+@pytest.fixture
+def running(site: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The script with its driver at work."""
+    process = subprocess.Popen(["bash", str(SCRIPT)], env={**site, "DRIVER_SECONDS": "60"})
+    log, deadline = Path(site["LOG"]), time.monotonic() + 20
+    while not (log.exists() and "\nswagflow" in log.read_text()):
+        assert time.monotonic() < deadline, "the driver did not start"
+        time.sleep(0.05)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "requeued"), [(signal.SIGUSR1, 0, True), (signal.SIGTERM, 143, False)]
+)
+def test_slurm_script_stops_everything_on_a_signal(
+    site: dict[str, str],
+    running: subprocess.Popen[bytes],
+    number: signal.Signals,
+    code: int,
+    requeued: bool,
+) -> None:
+    running.send_signal(number)
+    assert running.wait(timeout=20) == code
+    log = Path(site["LOG"]).read_text().splitlines()
+    assert log.count("driver stopped") == 1
+    assert log.count("ray stopped") == 2
+    assert ("scontrol requeue 70123" in log) is requeued
+
+
+def test_slurm_script_passes_shellcheck() -> None:
+    beside = Path(sys.executable).parent / "shellcheck"
+    command = str(beside) if beside.exists() else shutil.which("shellcheck")
+    if command is None:
+        pytest.skip("shellcheck is not installed")
+    paths = [str(SCRIPT), str(ROOT / ".ci" / "run")]
+    done = subprocess.run([command, *paths], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+# The pages
+
+
+@pytest.mark.parametrize("page", sorted(CLUSTER.glob("*.md")), ids=lambda path: path.name)
+def test_page_has_runnable_shell_and_a_price_to_fill_in(page: Path) -> None:
+    text = page.read_text()
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        subprocess.run(["bash", "-n", "-c", block], check=True)
+    assert "PRICE" in text
+
+
+def swagflow_calls() -> list[list[str]]:
+    """Return every call of swagflow in the pages, the manifest and the script, as words."""
+    texts = [path.read_text() for path in CLUSTER.glob("*.md")]
+    texts.append(f"$ {load('kuberay/rayjob.yaml')['spec']['entrypoint']}\n")
+    texts.append(re.sub(r"^swagflow", "$ swagflow", SCRIPT.read_text(), flags=re.MULTILINE))
+    joined = "\n".join(texts).replace("\\\n", " ")
+    calls = re.findall(r"^\$ (?:\w+=\S+ )*(swagflow [^\n#&]+)", joined, re.MULTILINE)
+    return [shlex.split(call) for call in calls]
+
+
+def test_every_call_of_swagflow_uses_options_that_it_has() -> None:
+    commands = cast(Any, get_command(app)).commands
+    calls = swagflow_calls()
+    assert len(calls) >= 8
+    for _, name, *words in calls:
+        options = {option for item in commands[name].params for option in item.opts}
+        assert {word for word in words if word.startswith("--")} <= options, (name, words)
