@@ -7,19 +7,29 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import ray
 import yaml
 
 from tests.test_config import changed
-from tests.test_run import EXPLAINERS, Runner, rows_of
+from tests.test_run import EXPLAINERS, Runner, quick_report, rows_of  # noqa: F401
 from workflows.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 IMAGES = "datasets.squares.images=12"
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """One Ray on this machine for the tests that run their driver in this process."""
+    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20)
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +51,7 @@ def same_results(folder: Path, reference: Runner) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.usefixtures("cluster")
 def test_any_number_of_workers_gives_the_same_bits(
     tmp_path: Path, undisturbed: Runner, workers: int
 ) -> None:
@@ -49,6 +60,7 @@ def test_any_number_of_workers_gives_the_same_bits(
     same_results(runner.folder, undisturbed)
 
 
+@pytest.mark.usefixtures("cluster")
 def test_a_shard_that_kills_its_worker_ends_as_rows_with_the_error(
     tmp_path: Path, undisturbed: Runner
 ) -> None:
@@ -66,6 +78,7 @@ def test_a_shard_that_kills_its_worker_ends_as_rows_with_the_error(
     assert len(good) == 8
 
 
+@pytest.mark.usefixtures("cluster")
 def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path, undisturbed: Runner) -> None:
     runner = Runner(tmp_path)
     killer = {

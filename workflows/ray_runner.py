@@ -68,11 +68,14 @@ def run_on_ray(
     Raises:
         UserError: there is no cluster at the address.
     """
-    _connect(resources)
+    started = not ray.is_initialized()
+    if started:
+        _connect(resources)
     try:
         yield from _Runner(benchmark, uri, resources).run(shards)
     finally:
-        ray.shutdown()
+        if started:
+            ray.shutdown()
 
 
 def _connect(resources: Resources) -> None:

@@ -29,10 +29,13 @@ _PHOTOGRAPHS: dict[Split, tuple[tuple[str, str], ...]] = {
         ("skimage", "data/astronaut.png"),
         ("skimage", "data/brick.png"),
         ("skimage", "data/camera.png"),
+        ("skimage", "data/cell.png"),
         ("skimage", "data/coffee.png"),
+        ("skimage", "data/coins.png"),
         ("skimage", "data/grass.png"),
         ("skimage", "data/hubble_deep_field.jpg"),
         ("skimage", "data/ihc.png"),
+        ("skimage", "data/moon.png"),
         ("skimage", "data/motorcycle_left.png"),
         ("skimage", "data/retina.jpg"),
         ("skimage", "data/rocket.jpg"),
@@ -144,17 +147,22 @@ def _blend(scene_HWC: np.ndarray, alpha_HW: np.ndarray, rng: np.random.Generator
     """
     scene_HWC = scene_HWC.astype(np.int64)
     under = (scene_HWC[alpha_HW >= 128] @ _LUMA).sum() // (alpha_HW >= 128).sum()
-    colour_C = rng.integers(256, size=3)
+    colour_C = _colour(rng)
     while abs(colour_C @ _LUMA - under) < _CONTRAST * 1000:
-        colour_C = rng.integers(256, size=3)
+        colour_C = _colour(rng)
     alpha_HW1 = alpha_HW[:, :, None]
     image_HWC = (scene_HWC * (255 - alpha_HW1) + colour_C * alpha_HW1 + 127) // 255
     return np.asarray(image_HWC, dtype=np.uint8)
 
 
-_SMALLEST, _LARGEST = 28, 56  # side of the digit's 8x8 raster in the scene
+def _colour(rng: np.random.Generator) -> np.ndarray:
+    """Return a saturated colour: one channel strong, one weak, one of any strength."""
+    return rng.permutation([rng.integers(192, 256), rng.integers(64), rng.integers(256)])
+
+
+_SMALLEST, _LARGEST = 32, 60  # side of the digit's 8x8 raster in the scene
 _LUMA = np.array([299, 587, 114])  # ITU-R 601, in thousandths
-_CONTRAST = 80  # of 255; lower than that a digit is lost in a busy photograph
+_CONTRAST = 60  # of 255; lower than that a digit is lost in a busy photograph
 
 
 class _Sources(NamedTuple):
