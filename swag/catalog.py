@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TypeVar, cast
@@ -16,9 +17,12 @@ from typing import TypeVar, cast
 from swag.explainers.cam import GradCAM, GradCAMPlusPlus
 from swag.explainers.controls import Centre, Noise, Random, Sobel
 from swag.explainers.gradient import GuidedBackprop, VanillaGradient
+from swag.explainers.lime import LIME
+from swag.explainers.rise import RISE
 from swag.explainers.swag import SWAG
+from swag.explainers.xrai import XRAI
 from swag.metrics.deletion import Deletion
-from swag.superpixels import SLIC
+from swag.superpixels import SLIC, Quickshift
 from swag.types import Explainer, Metric
 
 T = TypeVar("T")
@@ -34,6 +38,12 @@ EXPLAINERS: dict[str, Explainer] = {
     "sobel": Sobel(),
     "grad_cam": GradCAM(),
     "grad_cam_pp": GradCAMPlusPlus(),
+    "lime": LIME(superpixels=Quickshift()),
+    "lime_i": LIME(superpixels=replace(IMAGE, num_segments=50)),
+    "lime_ig": LIME(superpixels=replace(IMAGE_GRADIENT, num_segments=50)),
+    "lime_g": LIME(superpixels=replace(GRADIENT, num_segments=50)),
+    "rise": RISE(),
+    "xrai": XRAI(),
     "swag": SWAG(superpixels=IMAGE),
     "swag_ig": SWAG(superpixels=IMAGE_GRADIENT),
     "swag_g": SWAG(superpixels=GRADIENT),

@@ -53,6 +53,11 @@ class LIME:
     def needs(self) -> frozenset[str]:
         return self.superpixels.needs
 
+    @property
+    def num_forwards(self) -> int:
+        """Model passes per image at most; the sample that shows all costs none."""
+        return self.num_samples - 1
+
     def __call__(self, signals: Signals) -> Tensor:
         labels_BHW = signals.segments(self.superpixels)
         shown = self._samples(signals, labels_BHW)

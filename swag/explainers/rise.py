@@ -44,6 +44,11 @@ class RISE:
         if not 0 < self.probability <= 1:
             raise ValueError(f"probability must be in (0, 1], got {self.probability}")
 
+    @property
+    def num_forwards(self) -> int:
+        """Model passes per image."""
+        return self.num_masks
+
     def __call__(self, signals: Signals) -> Tensor:
         normalised_BCHW = signals.normalised_BCHW
         num_images, _, height, width = normalised_BCHW.shape

@@ -42,6 +42,13 @@ class XRAI:
                 f"algorithm {self.algorithm!r} is unknown; choose one of {get_args(Algorithm)}"
             )
 
+    @property
+    def num_forwards(self) -> int:
+        """Model passes per image; both baselines' paths end at the image, in one pass."""
+        return 2 * self.steps - 1
+
+    num_backwards = num_forwards
+
     def __call__(self, signals: Signals) -> Tensor:
         image_BHWC = signals.batch.image_BCHW.permute(0, 2, 3, 1).cpu().numpy()
         # scikit-image's segmentation lets go of the interpreter, so it hides behind the passes.
