@@ -52,6 +52,12 @@ class Batch:
             raise ValueError(f"images must have shape (B, 3, H, W), got {shape}")
         if len(self.image_ids) != shape[0]:
             raise ValueError(f"{shape[0]} images came with {len(self.image_ids)} ids")
+        target_B = self.target_B
+        if target_B is not None and (target_B.shape != shape[:1] or target_B.dtype != torch.int64):
+            raise ValueError(
+                f"targets must be int64 of shape {shape[:1]}, got {target_B.dtype} of shape "
+                f"{tuple(target_B.shape)}"
+            )
         if not self.image_BCHW.is_floating_point():
             raise ValueError(f"images must be float in [0, 1], got {self.image_BCHW.dtype}")
         if not bool(torch.isfinite(self.image_BCHW).all()):

@@ -1,0 +1,173 @@
+"""Models small enough to work out by hand, the images they see, and what watches over them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from swag.classifier import Classifier
+from swag.types import Batch
+
+MEAN, STD = (0.5,) * 3, (0.25,) * 3
+
+
+def images(count: int, size: int = 32, seed: int = 0) -> Tensor:
+    """Smooth colourful images in [0, 1] whose values are multiples of 1/16."""
+    coarse = torch.from_numpy(np.random.default_rng(seed).random((count, 3, 5, 5)))
+    smooth = F.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0, 1)
+    return (smooth * 16).round().div(16).float()
+
+
+def batch_of(image_BCHW: Tensor, **fields: Any) -> Batch:
+    names = tuple(f"image-{index}" for index in range(len(image_BCHW)))
+    return Batch(image_BCHW=image_BCHW, image_ids=fields.pop("image_ids", names), **fields)
+
+
+def take(batch: Batch, index: Sequence[int]) -> Batch:
+    """The same images as a batch of their own, in the given order."""
+    rows = torch.tensor(index)
+    return Batch(
+        image_BCHW=batch.image_BCHW[rows],
+        image_ids=tuple(batch.image_ids[i] for i in index),
+        target_B=None if batch.target_B is None else batch.target_B[rows],
+        seed=batch.seed,
+        label_B=None if batch.label_B is None else batch.label_B[rows],
+        boxes=None if batch.boxes is None else tuple(batch.boxes[i] for i in index),
+        mask_BHW=None if batch.mask_BHW is None else batch.mask_BHW[rows],
+    )
+
+
+def dyadic(model: nn.Module, seed: int = 1) -> nn.Module:
+    """Set each weight to a random multiple of 1/8 in [-1/2, 1/2], evaluation mode, frozen.
+
+    With `images` and `MEAN`, `STD` all gradients are then exact in float32: the same bits in any
+    order of summation, so on any processor and at any batch size.
+    """
+    rng = np.random.default_rng(seed)
+    for parameter in model.parameters():
+        values = rng.integers(-4, 5, parameter.shape) / 8
+        parameter.data = torch.from_numpy(values).to(parameter)
+    return model.eval().requires_grad_(requires_grad=False)
+
+
+def toy_cnn(num_classes: int = 5, *, inplace: bool = True) -> nn.Module:
+    """A VGG in miniature."""
+    return dyadic(
+        nn.Sequential(
+            nn.Conv2d(3, 6, 3, padding=1),
+            nn.ReLU(inplace),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 8, 3, padding=1),
+            nn.ReLU(inplace),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32, num_classes),
+        )
+    )
+
+
+def classifier_of(model: nn.Module, **options: Any) -> Classifier:
+    return Classifier(model, **{"mean": MEAN, "std": STD, "batch_size": 4, **options})
+
+
+def toy() -> Classifier:
+    return classifier_of(toy_cnn())
+
+
+class Linear(nn.Module):
+    """logits_k = sum of weight_k * x: every gradient is the weight itself."""
+
+    def __init__(self, weight_KCHW: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight_KCHW, requires_grad=False)
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("bchw,kchw->bk", x, self.weight)
+
+
+class Fraction(nn.Module):
+    """Gives class 0 the probability sum of all values, class 1 the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        share = x.double().sum((1, 2, 3))
+        return torch.stack([share, 1 - share], 1).clamp(0, 1).log().float()
+
+
+class Counted(nn.Module):
+    """A model that notes the size of each forward pass and counts the backward passes."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.forwards: list[int] = []
+        self.num_backwards = 0
+        self.train(model.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.forwards.append(len(x))
+        logits = self.model(x)
+        if logits.requires_grad:
+            logits.register_hook(self._count)
+        return logits
+
+    def _count(self, _gradient: Tensor) -> None:
+        self.num_backwards += 1
+
+
+_HOOKS = (
+    *("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"),
+    *("_state_dict_hooks", "_load_state_dict_pre_hooks"),
+)
+
+
+def _state(model: nn.Module) -> Mapping[str, Any]:
+    return {
+        "weights": {name: value.clone() for name, value in model.state_dict().items()},
+        "gradients": {name: value.grad for name, value in model.named_parameters()},
+        "flags": {name: value.requires_grad for name, value in model.named_parameters()},
+        "modes": {name: module.training for name, module in model.named_modules()},
+        "modules": dict(model.named_modules()),
+        "hooks": {
+            (name, kind): dict(getattr(module, kind))
+            for name, module in model.named_modules()
+            for kind in _HOOKS
+        },
+        "grad": torch.is_grad_enabled(),
+        "inference": torch.is_inference_mode_enabled(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.get_rng_state(),
+        "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002
+        "python": random.getstate(),
+    }
+
+
+@contextmanager
+def untouched(model: nn.Module, *tensors: Tensor) -> Iterator[None]:
+    """Assert that the block leaves model, tensors, global generators and grad mode as they were."""
+    before, copies = _state(model), [tensor.clone() for tensor in tensors]
+    try:
+        yield
+    finally:
+        after = _state(model)
+        for name in ("weights", "gradients"):
+            assert before[name].keys() == after[name].keys(), name
+            for key, value in before[name].items():
+                same = value is after[name][key] or torch.equal(value, after[name][key])
+                assert same, f"{name} of {key} changed"
+        assert torch.equal(before["torch"], after["torch"]), "torch's generator was used"
+        for name in before.keys() - {"weights", "gradients", "torch"}:
+            assert before[name] == after[name], name
+        for tensor, copy in zip(tensors, copies, strict=True):
+            assert torch.equal(tensor, copy), "an input was overwritten"
