@@ -1,0 +1,147 @@
+"""The page: one file with everything in it, for any browser and without a network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import groupby
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from workflows.report import names
+from workflows.report.gallery import Bytes, Shown, jpeg, overlay
+from workflows.report.sections import Section
+from workflows.report.source import Run
+from workflows.report.tables import Missing
+from workflows.report.views import column_names, definitions, headline, section_views
+
+SHOWN_MISSING = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a page shows beside the run's settings."""
+
+    sections: Sequence[Section]
+    missing: Sequence[Missing]
+    gallery: Sequence[Shown] = ()
+    gallery_methods: Sequence[str] = ()
+    scrubber: Mapping[str, Any] | None = None
+
+
+def render_page(run: Run, page: Page) -> str:
+    """Return the page's HTML."""
+    environment = Environment(
+        loader=PackageLoader("workflows.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["method"] = method_label
+    environment.filters["count"] = names.count
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        name=run.benchmark["name"],
+        style=_asset("style.css"),
+        script=_asset("report.js"),
+        headline=headline(page.sections),
+        sections=section_views(page.sections),
+        gallery=gallery_view(page.gallery, page.gallery_methods),
+        gallery_methods=page.gallery_methods,
+        scrubber=page.scrubber,
+        missing=missing_view(page.missing),
+        definitions=definitions(page.sections),
+        setting=setting(run),
+        provenance=provenance_rows(run.provenance, ""),
+        settings_text=yaml.safe_dump(run.benchmark, sort_keys=False, allow_unicode=True),
+    )
+
+
+def gallery_view(shown: Sequence[Shown], methods: Sequence[str]) -> list[dict[str, Any]]:
+    """Return for each data set and model its rows of pictures, each as a data URI or None."""
+    groups = []
+    for (dataset, model), items in groupby(shown, key=lambda item: (item.dataset, item.model)):
+        rows = []
+        for item in items:
+            image = None if item.image_HWC is None else data_uri(item.image_HWC)
+            tiles = [
+                None
+                if (saliency := item.saliency.get(method)) is None
+                else data_uri(overlay(item.image_HWC, saliency))
+                for method in methods
+            ]
+            rows.append(
+                {"id": item.image_id, "target": item.target, "image": image, "tiles": tiles}
+            )
+        groups.append({"title": ", ".join(column_names((dataset, model, ""))), "rows": rows})
+    return groups
+
+
+def data_uri(picture: Bytes) -> str:
+    """Return a picture as the address of an inline JPEG."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
+
+
+def missing_view(missing: Sequence[Missing]) -> dict[str, Any]:
+    """Return the first missing rows, equal ones of several methods as one."""
+    merged: dict[tuple[str, str, str, str, str], list[str]] = {}
+    for row in missing:
+        key = (row.dataset, row.model, row.metric, row.image_id, row.error)
+        merged.setdefault(key, []).append(row.method)
+    rows = [
+        {
+            "subject": ", ".join(column_names((dataset, model, ""))),
+            "metric": names.metric_text(metric).label,
+            "image_id": image_id,
+            "error": error,
+            "methods": methods,
+        }
+        for (dataset, model, metric, image_id, error), methods in merged.items()
+    ]
+    return {"rows": rows[:SHOWN_MISSING], "more": rows[SHOWN_MISSING:], "total": len(missing)}
+
+
+def setting(run: Run) -> str:
+    """Return seed, versions and machine in a sentence for the captions."""
+    packages: Mapping[str, Any] = run.provenance.get("packages") or {}
+    hardware: Mapping[str, Any] = run.provenance.get("hardware") or {}
+    versions = [f"{name} {packages[name]}" for name in ("swagflow", "torch") if packages.get(name)]
+    machine = hardware.get("gpus") or [hardware.get("processor")]
+    machines = dict.fromkeys(name for name in machine if name)
+    counted = [
+        f"{machine.count(name)}\u00d7 {name}" if machine.count(name) > 1 else name
+        for name in machines
+    ]
+    return "; ".join([f"seed {run.seed}", *versions, *counted])
+
+
+def provenance_rows(value: Any, path: str) -> list[tuple[str, str]]:
+    """Return nested provenance as rows of a dotted name and a text."""
+    if isinstance(value, Mapping):
+        rows = []
+        for key, item in value.items():
+            rows += provenance_rows(item, f"{path} \u203a {key}" if path else str(key))
+        return rows
+    if isinstance(value, list):
+        value = ", ".join(map(str, value)) or "none"
+    return [(path.replace("_", " "), "not known" if value is None else str(value))]
+
+
+def method_label(name: str) -> Markup:
+    """Return a method's name, a last I, G or I+G as a subscript like the paper's."""
+    label = names.method(name)
+    base, _, last = label.rpartition(" ")
+    if base in {"SWAG", "LIME"} and last in {"I", "G", "I+G"}:
+        return Markup("{}<sub>{}</sub>").format(base, last)
+    return Markup.escape(label)
+
+
+def _asset(name: str) -> Markup:
+    text = (files("workflows.report") / name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704  # a file of this package

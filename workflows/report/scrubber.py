@@ -1,0 +1,94 @@
+"""Data of the deletion scrubber: which pixel goes when, and how the score falls."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from swag.classifier import IMAGENET_MEAN
+from swag.metrics.deletion import removal_step
+from workflows.report import names
+from workflows.report.gallery import Shown, jpeg
+from workflows.report.source import Run
+
+MOST_STEPS = 255  # a pixel's step is one byte
+
+
+def scrubber_data(
+    run: Run, shown: Sequence[Shown], methods: Sequence[str], metric: str
+) -> dict[str, Any] | None:
+    """Return what the page draws from, as plain data, or None where there is nothing to draw.
+
+    `pictures` are JPEGs; each of `items` is an image on a model with, per method, its score after
+    each step and the step of every pixel as deflated bytes in row-major order.
+    """
+    fields = run.benchmark["metrics"][metric]
+    if fields.get("class") != "Deletion" or fields["steps"] > MOST_STEPS:
+        return None
+    scores = run.scores(metric, methods)
+    scores = scores[scores["image_id"].isin({item.image_id for item in shown})]
+    rows = scores[scores["curve"].notna()].set_index(["dataset", "model", "image_id", "explainer"])
+    pictures: dict[str, str] = {}
+    items = []
+    for item in shown:
+        if item.image_HWC is None:
+            continue
+        key = f"{item.dataset}/{item.image_id}"
+        pictures.setdefault(key, _base64(jpeg(item.image_HWC)))
+        height, width = item.image_HWC.shape[:2]
+        items.append(
+            {
+                "subject": f"{names.subject(item.dataset)}, {names.subject(item.model)}",
+                "image": item.image_id,
+                "picture": key,
+                "target": item.target,
+                "width": width,
+                "height": height,
+                "fill": _fill(run, item, str(fields["fill"])),
+                "methods": _methods(item, methods, rows, int(fields["steps"])),
+            }
+        )
+    return {"pictures": pictures, "items": items} if items else None
+
+
+def _methods(
+    item: Shown, methods: Sequence[str], rows: pd.DataFrame, steps: int
+) -> list[dict[str, Any]]:
+    result = []
+    for method in methods:
+        index = (item.dataset, item.model, item.image_id, method)
+        if method in item.saliency and index in rows.index:
+            row = rows.loc[index]
+            result.append(
+                {
+                    "name": method,
+                    "label": names.method(method),
+                    "value": round(float(row["value"]), 4),
+                    "curve": [round(float(score), 4) for score in row["curve"]],
+                    "steps": _base64(zlib.compress(_steps(item.saliency[method], steps), 9)),
+                }
+            )
+    return result
+
+
+def _steps(saliency_HW: NDArray[np.float32], steps: int) -> bytes:
+    step_1HW = removal_step(torch.from_numpy(saliency_HW.copy())[None], steps)
+    return step_1HW.to(torch.uint8).numpy().tobytes()
+
+
+def _fill(run: Run, item: Shown, fill: str) -> list[int]:
+    if fill == "black":
+        return [0, 0, 0]
+    subject: Mapping[str, Any] = run.subject(item.dataset, item.model)
+    return [round(255 * channel) for channel in subject.get("mean", IMAGENET_MEAN)]
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

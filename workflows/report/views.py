@@ -1,0 +1,246 @@
+"""Tables and figures as a page shows them: every number a text, every mark a flag."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from markupsafe import Markup
+
+from workflows.report import names
+from workflows.report.figures import INK, MUTED, RULE
+from workflows.report.sections import Drawing, Section
+from workflows.report.tables import Cell, Column, Table
+
+ALPHA = 0.05
+_THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)"}
+
+
+def headline(sections: Sequence[Section]) -> list[dict[str, Any]]:
+    """Return the best region method of each column of Table 1, beside the best of the others."""
+    cards = []
+    for section in sections:
+        if section.name != "table1":
+            continue
+        for column in section.table.columns:
+            cells = [cell for cell in section.table.cells if cell.column == column]
+            best = next((cell for cell in cells if cell.best_region), None)
+            if best is not None:
+                top = next(cell for cell in cells if cell.best)
+                cards.append(
+                    {
+                        "column": column_names(column),
+                        "method": best.method,
+                        "numbers": numbers(best, section.metric),
+                        "n": best.n,
+                        "top": None if top is best else top.method,
+                        "top_numbers": numbers(top, section.metric),
+                    }
+                )
+    return cards
+
+
+def section_views(sections: Sequence[Section]) -> list[dict[str, Any]]:
+    """Return the sections as text; a metric is explained where it comes first."""
+    explained: set[str] = set()
+    views = []
+    for section in sections:
+        views.append({**_section_view(section), "explains": section.metric not in explained})
+        explained.add(section.metric)
+    return views
+
+
+def _section_view(section: Section) -> dict[str, Any]:
+    text = names.metric_text(section.metric)
+    return {
+        "name": section.name,
+        "heading": section.heading,
+        "direction": "higher" if section.higher_is_better else "lower",
+        "metric": text,
+        "unit_of_n": section.unit_of_n,
+        "sizes": sizes(section),
+        "has_regions": "region" in section.table.methods.values(),
+        "tested": any(cell.p_holm is not None for cell in section.table.cells),
+        "table": table_view(section.table, section.metric) if section.table_shown else None,
+        "paper": paper_view(section) if section.paper and section.table_shown else None,
+        "drawing": None if section.drawing is None else _drawing_view(section.drawing),
+    }
+
+
+def table_view(table: Table, metric: str) -> dict[str, Any]:
+    """Return head, and rows in groups of one kind, with every number as text."""
+    ends = {
+        column: max(_ends(cell) for cell in table.cells if cell.column == column)
+        for column in table.columns
+    }
+    rows = []
+    for method, kind in table.methods.items():
+        cells = [table.cell(method, column) for column in table.columns]
+        views = [cell_view(cell, metric, ends[cell.column]) for cell in cells]
+        rows.append({"method": method, "kind": kind, "cells": views})
+    return {"head": head(table.columns), "groups": _by_kind(rows), "columns": len(table.columns)}
+
+
+def cell_view(cell: Cell, metric: str, end: float) -> dict[str, Any]:
+    """Return a cell's numbers as text and, in percent of the column's largest, for its whisker."""
+    view: dict[str, Any] = {
+        "missing": cell.n_missing,
+        "best": cell.best,
+        "best_region": cell.best_region,
+        "mean": None,
+        "paper": None if cell.paper is None else _number(cell.paper, metric),
+        "alike": cell.p_holm is not None and cell.p_holm >= ALPHA,
+        "difference": _difference(cell, metric),
+    }
+    if cell.mean is not None:
+        view |= numbers(cell, metric)
+        view["at"] = [
+            round(100 * value / end, 1) if value is not None and end > 0 else 0.0
+            for value in (cell.ci_low, cell.mean, cell.ci_high)
+        ]
+    return view
+
+
+def numbers(cell: Cell, metric: str) -> dict[str, str | None]:
+    """Return a cell's mean and interval as text."""
+    low, high = cell.ci_low, cell.ci_high
+    interval = None
+    if low is not None and high is not None:
+        interval = f"{_number(low, metric)}\u2009\u2013\u2009{_number(high, metric)}"
+    return {
+        "mean": None if cell.mean is None else _number(cell.mean, metric),
+        "interval": interval,
+    }
+
+
+def _number(value: float, metric: str, sign: str = "") -> str:
+    text = names.metric_text(metric)
+    return format(value * text.factor, f"{sign}.{text.decimals}f").replace("-", "\u2212")
+
+
+def _difference(cell: Cell, metric: str) -> dict[str, Any] | None:
+    if cell.difference is None or cell.p_holm is None:
+        return None
+    ends = [cell.difference_low, cell.difference_high]
+    return {
+        "mean": _number(cell.difference, metric, "+"),
+        "interval": " to ".join(_number(end, metric, "+") for end in ends if end is not None),
+        "p": f"p\u2009=\u2009{cell.p_holm:.3f}" if cell.p_holm >= 0.001 else "p\u2009<\u20090.001",
+        "n": cell.n_pairs,
+        "alike": cell.p_holm >= ALPHA,
+    }
+
+
+def paper_view(section: Section) -> dict[str, Any]:
+    """Return the paper's table of the same name: its best are marked by the same rules."""
+    columns = list(dict.fromkeys(key[1:] for key in section.paper))
+    methods = list(dict.fromkeys(key[0] for key in section.paper))
+    kinds = dict(section.table.methods)
+    sign = -1 if section.higher_is_better else 1
+    best, best_region = {}, {}
+    for column in columns:
+        values = {key[0]: sign * v for key, v in section.paper.items() if key[1:] == column}
+        regions = {m: v for m, v in values.items() if kinds.get(m, _kind(m)) == "region"}
+        best[column] = min(values, key=values.__getitem__)
+        best_region[column] = min(regions, key=regions.__getitem__)
+    rows = []
+    for method in methods:
+        cells = []
+        for column in columns:
+            value = section.paper.get((method, *column))
+            mean = None if value is None else _number(value, section.metric)
+            is_best, is_region = best[column] == method, best_region[column] == method
+            cells.append({"mean": mean, "best": is_best, "best_region": is_region})
+        rows.append({"method": method, "kind": kinds.get(method, _kind(method)), "cells": cells})
+    shared = any(cell.paper is not None for cell in section.table.cells)
+    return {
+        "head": head(columns),
+        "groups": _by_kind(rows),
+        "columns": len(columns),
+        "shared": shared,
+    }
+
+
+def head(columns: Iterable[Column]) -> list[list[dict[str, Any]]]:
+    """Return the rows of a table's head; equal neighbours become one wide cell."""
+    texts = [column_names(column) for column in columns]
+    depth = max(len(parts) for parts in texts)
+    rows = []
+    for level in range(depth):
+        spans = groupby(texts, key=lambda parts: parts[: level + 1])
+        rows.append([{"text": parts[-1], "span": len(list(same))} for parts, same in spans])
+    return rows
+
+
+def column_names(column: Column) -> list[str]:
+    """Return how a column's data set, model and variant are called."""
+    dataset, model, variant = column
+    parts = [names.subject(dataset), names.subject(model)]
+    return [*parts, names.variant(variant)] if variant else parts
+
+
+def _drawing_view(drawing: Drawing) -> dict[str, Any]:
+    return {
+        "title": drawing.title,
+        "stem": drawing.stem,
+        "svg": inline_svg(drawing),
+        "alt": drawing.alt,
+    }
+
+
+def inline_svg(drawing: Drawing) -> Markup:
+    """Return a figure for the page: its ids made unique, its ink following the page's theme."""
+    text = drawing.rendered["svg"].decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r' id="(line|key)-([^"~]+)~(\w+)"', r' class="\1 \3" data-method="\2"', text)
+    text = re.sub(r'\bid="|url\(#|href="#', lambda found: f"{found[0]}{drawing.stem}-", text)
+    for colour, variable in _THEMED.items():
+        text = text.replace(colour, variable)
+    width = re.search(r'viewBox="0 0 ([\d.]+)', text)
+    most = round(float(width[1]) * 1.6) if width else 900  # keeps the letters near the page's size
+    label = Markup.escape(drawing.alt)
+    return Markup(  # noqa: S704  # matplotlib escapes every text that it writes
+        text.replace(
+            "<svg ", f'<svg role="group" aria-label="{label}" style="max-width: {most}px" ', 1
+        )
+    )
+
+
+def definitions(sections: Sequence[Section]) -> list[tuple[str, str]]:
+    """Return each metric of the report with its definition."""
+    metrics = dict.fromkeys(section.metric for section in sections)
+    texts = [names.metric_text(metric) for metric in metrics]
+    return [(text.label, text.definition) for text in texts if text.definition]
+
+
+def sizes(section: Section) -> str:
+    """Return "128 images", or the range of n over the cells."""
+    numbers_of = {cell.n for cell in section.table.cells if cell.n}
+    low, high = min(numbers_of), max(numbers_of)
+    if low == high:
+        return names.count(high, section.unit_of_n)
+    return f"{low:,} to {names.count(high, section.unit_of_n)}"
+
+
+def _by_kind(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    order = list(names.KINDS)
+    ordered = sorted(rows, key=lambda row: order.index(row["kind"]))
+    groups = [(kind, list(members)) for kind, members in groupby(ordered, lambda r: r["kind"])]
+    return [
+        {"title": names.KINDS[kind] if len(groups) > 1 else None, "rows": members}
+        for kind, members in groups
+    ]
+
+
+def _kind(method: str) -> str:
+    """Return the kind of a method of the paper that this run does not have."""
+    if method in {"random", "centre"}:
+        return "control"
+    return "pixel" if method == "guided_backprop" else "region"
+
+
+def _ends(cell: Cell) -> float:
+    return max(cell.ci_high or 0.0, cell.mean or 0.0)
