@@ -38,6 +38,10 @@ class Shard:
     tasks: tuple[Task, ...]
 
     @property
+    def name(self) -> str:
+        return f"{self.dataset}/{self.model}/{self.first}"
+
+    @property
     def span(self) -> tuple[int, int]:
         return self.first, self.first + len(self.image_ids) - 1
 

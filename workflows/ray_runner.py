@@ -1,7 +1,4 @@
-"""Shards on Ray: actors that keep their model, a bounded number in flight, bounded retries.
-
-The only module that imports ray.
-"""
+"""Work on Ray: actors that keep their models, a bounded number in flight, bounded retries."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import ray
 import torch
@@ -19,11 +16,35 @@ from ray.exceptions import RayActorError, RayTaskError
 from workflows.config import Benchmark
 from workflows.errors import UserError
 from workflows.hardware import WORKER_ENVIRONMENT, tune_allocator
-from workflows.plan import Shard
-from workflows.worker import ShardReport, ShardWorker
 
 IN_FLIGHT = 2
 MAX_TRIES = 3
+
+
+class Item(Protocol):
+    """A piece of work whose results its worker stores."""
+
+    @property
+    def name(self) -> str:
+        """Unlike that of any other piece of the same run."""
+
+
+Work = TypeVar("Work", bound=Item)
+Report = TypeVar("Report")
+Work_contra = TypeVar("Work_contra", bound=Item, contravariant=True)
+Report_co = TypeVar("Report_co", covariant=True)
+
+
+class Worker(Protocol[Work_contra, Report_co]):
+    """Does pieces of work one after the other and stores what comes of them."""
+
+    def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None: ...
+
+    def run(self, item: Work_contra) -> Report_co:
+        """Do a piece of work; tell how it went."""
+
+    def give_up(self, item: Work_contra, error: str) -> Report_co:
+        """Store why a piece of work cannot be done."""
 
 
 @dataclass(frozen=True)
@@ -35,35 +56,45 @@ class Resources:
     device: str = "cpu"
     address: str | None = None
     """A running cluster; None: Ray is started on this machine and stopped again."""
+    gpus_per_worker: float = 1.0
+    """On a GPU."""
 
 
 class _Actor:
-    """A worker process: tuned before torch runs, then a `ShardWorker` until the end."""
+    """A worker process, tuned before torch runs."""
 
-    def __init__(self, benchmark: Benchmark, uri: str, device: str, threads: int) -> None:
+    def __init__(
+        self, worker: type[Worker[Any, Any]], benchmark: Benchmark, uri: str, resources: Resources
+    ) -> None:
         tune_allocator()
-        torch.set_num_threads(threads)
-        self._worker = ShardWorker(benchmark, uri, device)
+        torch.set_num_threads(resources.threads)
+        self._worker = worker(benchmark, uri, resources.device)
 
-    def run(self, shard: Shard) -> ShardReport:
-        return self._worker.run(shard)
+    def run(self, item: Any) -> Any:
+        return self._worker.run(item)
 
 
 @dataclass
-class _Slot:
-    """An actor and the shards given to it, oldest first."""
+class _Slot(Generic[Work]):
+    """An actor and the pieces of work given to it, oldest first."""
 
     actor: Any
-    pending: deque[tuple[Any, Shard]] = field(default_factory=deque)
+    pending: deque[tuple[Any, Work]] = field(default_factory=deque)
 
 
 def run_on_ray(
-    benchmark: Benchmark, uri: str, shards: Sequence[Shard], resources: Resources
-) -> Iterator[ShardReport]:
-    """Yield a report for each shard as it ends, in any order.
+    worker: type[Worker[Work, Report]],
+    about: tuple[Benchmark, str],
+    items: Sequence[Work],
+    resources: Resources,
+) -> Iterator[Report]:
+    """Yield the worker's report of each piece of work as it ends, in any order.
 
-    A shard whose worker died goes to a worker of its own, so that it is known which shard kills;
-    after `MAX_TRIES` deaths its rows are stored with that error and the others go on.
+    A piece whose worker died goes to a worker of its own, so that it is known which one kills;
+    after `MAX_TRIES` deaths its worker's `give_up` stores that error and the others go on.
+
+    Args:
+        about: the benchmark and the URI of the run folder, for the workers.
 
     Raises:
         UserError: there is no cluster at the address.
@@ -72,7 +103,7 @@ def run_on_ray(
     if started:
         _connect(resources)
     try:
-        yield from _Runner(benchmark, uri, resources).run(shards)
+        yield from _Runner(worker, about, resources).run(items)
     finally:
         if started:
             ray.shutdown()
@@ -84,6 +115,7 @@ def _connect(resources: Resources) -> None:
     options: dict[str, Any] = {"logging_level": logging.ERROR, "configure_logging": True}
     if resources.address is None:
         options |= {
+            "address": "local",
             "include_dashboard": False,
             "num_cpus": max(resources.num_workers * resources.threads, 1),
             "object_store_memory": 100 * 2**20,
@@ -99,26 +131,28 @@ def _connect(resources: Resources) -> None:
         ) from error
 
 
-class _Runner:
-    def __init__(self, benchmark: Benchmark, uri: str, resources: Resources) -> None:
-        self._benchmark = benchmark
-        self._uri = uri
+class _Runner(Generic[Work, Report]):
+    def __init__(
+        self, worker: type[Worker[Work, Report]], about: tuple[Benchmark, str], resources: Resources
+    ) -> None:
+        self._worker = worker
+        self._about = about
         self._resources = resources
         environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.threads)}
         on_gpu = resources.device.startswith("cuda")
         self._actor_class = ray.remote(_Actor).options(
             num_cpus=resources.threads,
-            num_gpus=1 if on_gpu else 0,
+            num_gpus=resources.gpus_per_worker if on_gpu else 0,
             max_restarts=0,
             runtime_env={"env_vars": environment},
         )
-        self._benchmark_ref = ray.put(benchmark)
-        self._tries: dict[tuple[str, str, int], int] = {}
+        self._benchmark_ref = ray.put(about[0])
+        self._tries: dict[str, int] = {}
 
-    def run(self, shards: Sequence[Shard]) -> Iterator[ShardReport]:
-        waiting = deque(shards)
-        suspects: deque[Shard] = deque()
-        count = max(1, min(self._resources.num_workers, len(shards)))
+    def run(self, items: Sequence[Work]) -> Iterator[Report]:
+        waiting = deque(items)
+        suspects: deque[Work] = deque()
+        count = max(1, min(self._resources.num_workers, len(items)))
         slots = [self._start() for _ in range(count)]
         while waiting or suspects or any(slot.pending for slot in slots):
             for slot in slots:
@@ -131,58 +165,48 @@ class _Runner:
             except RayActorError as error:
                 yield from self._bury(slot, suspects, str(error))
             except RayTaskError as error:
-                _, shard = slot.pending.popleft()
-                yield self._give_up(shard, _last_line(error))
+                _, item = slot.pending.popleft()
+                yield self._give_up(item, _last_line(error))
         for slot in slots:
             ray.kill(slot.actor)
 
-    def _start(self) -> _Slot:
-        resources = self._resources
+    def _start(self) -> _Slot[Work]:
+        _, uri = self._about
         return _Slot(
-            self._actor_class.remote(
-                self._benchmark_ref, self._uri, resources.device, resources.threads
-            )
+            self._actor_class.remote(self._worker, self._benchmark_ref, uri, self._resources)
         )
 
-    def _feed(self, slot: _Slot, waiting: deque[Shard], suspects: deque[Shard]) -> None:
+    def _feed(self, slot: _Slot[Work], waiting: deque[Work], suspects: deque[Work]) -> None:
         """Give a slot work; a suspect gets it to itself."""
-        if slot.pending and self._key(slot.pending[0][1]) in self._tries:
+        if slot.pending and slot.pending[0][1].name in self._tries:
             return
         while len(slot.pending) < IN_FLIGHT and (waiting or suspects):
             if suspects:
                 if slot.pending:
                     return
-                shard = suspects.popleft()
-                slot.pending.append((slot.actor.run.remote(shard), shard))
+                item = suspects.popleft()
+                slot.pending.append((slot.actor.run.remote(item), item))
                 return
-            shard = waiting.popleft()
-            slot.pending.append((slot.actor.run.remote(shard), shard))
+            item = waiting.popleft()
+            slot.pending.append((slot.actor.run.remote(item), item))
 
-    def _bury(self, slot: _Slot, suspects: deque[Shard], reason: str) -> Iterator[ShardReport]:
-        """Replace a dead worker and decide what becomes of its shards."""
-        lost = [shard for _, shard in slot.pending]
+    def _bury(self, slot: _Slot[Work], suspects: deque[Work], reason: str) -> Iterator[Report]:
+        """Replace a dead worker and decide what becomes of its work."""
+        lost = [item for _, item in slot.pending]
         alone = len(lost) == 1
-        for shard in lost:
-            key = self._key(shard)
-            self._tries[key] = self._tries.get(key, 0) + (1 if alone else 0)
-            if self._tries[key] >= MAX_TRIES:
+        for item in lost:
+            self._tries[item.name] = self._tries.get(item.name, 0) + (1 if alone else 0)
+            if self._tries[item.name] >= MAX_TRIES:
                 yield self._give_up(
-                    shard, f"its worker died {MAX_TRIES} times: {reason.strip().splitlines()[0]}"
+                    item, f"its worker died {MAX_TRIES} times: {reason.strip().splitlines()[0]}"
                 )
             else:
-                suspects.append(shard)
+                suspects.append(item)
         fresh = self._start()
         slot.actor, slot.pending = fresh.actor, fresh.pending
 
-    def _give_up(self, shard: Shard, error: str) -> ShardReport:
-        writer = ShardWorker(self._benchmark, self._uri, "cpu")
-        errors = [error] * len(shard.image_ids)
-        count = sum(writer.store_failure(shard, task, errors) for task in shard.tasks)
-        return ShardReport(shard, 0.0, count)
-
-    @staticmethod
-    def _key(shard: Shard) -> tuple[str, str, int]:
-        return shard.dataset, shard.model, shard.first
+    def _give_up(self, item: Work, error: str) -> Report:
+        return self._worker(*self._about, "cpu").give_up(item, error)
 
 
 def _last_line(error: RayTaskError) -> str:

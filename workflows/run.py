@@ -184,7 +184,7 @@ def _reports(
     benchmark: Benchmark, uri: str, plan: Plan, resources: Resources
 ) -> Iterator[ShardReport]:
     if resources.num_workers > 0:
-        yield from run_on_ray(benchmark, uri, plan.shards, resources)
+        yield from run_on_ray(ShardWorker, (benchmark, uri), plan.shards, resources)
         return
     tune_allocator()
     torch.set_num_threads(resources.threads)

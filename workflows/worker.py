@@ -127,6 +127,12 @@ class ShardWorker:
         )
         return rows, saliency_BHW
 
+    def give_up(self, shard: Shard, error: str) -> ShardReport:
+        """Store rows with the error for all that the shard asks for."""
+        errors = [error] * len(shard.image_ids)
+        count = sum(self.store_failure(shard, task, errors) for task in shard.tasks)
+        return ShardReport(shard, 0.0, count)
+
     def store_failure(self, shard: Shard, task: Task, errors: Sequence[str | None]) -> int:
         """Store rows without values for all images of a task; return how many."""
         if task.stored_part is None:
