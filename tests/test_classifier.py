@@ -57,9 +57,14 @@ def test_training_mode_is_refused_wherever_it_hides() -> None:
 def test_frozen_gives_each_module_its_mode_back() -> None:
     model = toy_cnn()
     model[3].train()
-    with pytest.raises(ArithmeticError), frozen(model):
-        assert not any(module.training for module in model.modules())
-        raise ArithmeticError
+
+    def fail() -> None:
+        with frozen(model):
+            assert not any(module.training for module in model.modules())
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        fail()
     assert [module.training for module in model.modules()].count(True) == 1
     assert model[3].training
 

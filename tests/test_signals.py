@@ -79,8 +79,14 @@ def test_everything_announced_costs_one_forward_and_two_backward_passes() -> Non
 
 @pytest.mark.parametrize(
     ("needs", "backwards"),
-    [((), 0), (("gradient",), 1), (("layer",), 1), (("gradient", "layer"), 1)]
-    + [(("guided_gradient",), 1), (("guided_gradient", "layer"), 2)],
+    [
+        ((), 0),
+        (("gradient",), 1),
+        (("layer",), 1),
+        (("gradient", "layer"), 1),
+        (("guided_gradient",), 1),
+        (("guided_gradient", "layer"), 2),
+    ],
 )
 def test_only_what_is_announced_is_computed(needs: tuple[str, ...], backwards: int) -> None:
     model = Counted(toy_cnn())
@@ -114,7 +120,7 @@ def test_an_unknown_need_is_refused() -> None:
         Signals(toy(), batch_of(images(1)), {"gradients"})
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(TENSORS[2:5])) + [TENSORS[::-1]])
+@pytest.mark.parametrize("order", [*itertools.permutations(TENSORS[2:5]), TENSORS[::-1]])
 def test_order_of_reading_changes_nothing(order: tuple[str, ...]) -> None:
     batch = batch_of(images(3))
     expected = read(Signals(toy(), batch, GRADIENTS))
@@ -190,7 +196,7 @@ def test_a_target_that_is_no_class_is_refused(target: int, needs: tuple[str, ...
 
 
 @pytest.mark.parametrize("weights_have_gradients", [True, False])
-def test_nothing_is_touched(weights_have_gradients: bool) -> None:  # noqa: FBT001
+def test_nothing_is_touched(weights_have_gradients: bool) -> None:
     classifier, batch = toy(), batch_of(images(3))
     classifier.model.requires_grad_(weights_have_gradients)
     classifier.model[0].register_forward_hook(lambda *_: None)

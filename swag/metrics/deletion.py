@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
+from swag.metrics.checks import require_finite, require_fit
 from swag.packing import Part, target_probability
 from swag.signals import Signals
 from swag.types import Score
@@ -34,6 +35,8 @@ class Deletion:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"deletion needs at least 1 step, got {self.steps}")
+        if self.fill not in get_args(Fill):
+            raise ValueError(f"fill {self.fill!r} is unknown; choose one of {get_args(Fill)}")
 
     @property
     def num_forwards(self) -> int:
@@ -41,14 +44,8 @@ class Deletion:
         return self.steps - 1
 
     def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
-        num_images, _, height, width = signals.batch.image_BCHW.shape
-        if saliency_BHW.shape != (num_images, height, width):
-            raise ValueError(
-                f"a saliency of shape {tuple(saliency_BHW.shape)} does not fit images of shape "
-                f"{tuple(signals.batch.image_BCHW.shape)}"
-            )
-        step_BHW = removal_step(saliency_BHW, self.steps)
-        curve_BT = deletion_curves(signals, step_BHW, self.fill)
+        step_BHW = shared_step(signals, saliency_BHW, self.steps)
+        curve_BT = curves(signals, step_BHW, self.fill, insert=False)
         return Score(value_B=area_under(curve_BT), curve_BT=curve_BT)
 
 
@@ -57,6 +54,21 @@ def area_under(curve_BT: Tensor) -> Tensor:
     curve_BT = curve_BT.double()
     ends_B = (curve_BT[:, 0] + curve_BT[:, -1]) / 2
     return (curve_BT.sum(1) - ends_B) / (curve_BT.shape[1] - 1)
+
+
+def shared_step(signals: Signals, saliency_BHW: Tensor, steps: int) -> Tensor:
+    """Return `removal_step`; metrics that judge one saliency after another rank it once.
+
+    Raises:
+        ValueError: the saliency does not fit the images, or is not finite.
+    """
+    require_fit(signals, saliency_BHW)
+    saliency_BHW = saliency_BHW.float()
+    latest: dict[int, tuple[Tensor, Tensor]] = signals.once("removal_step", dict)
+    # Compared by content, because the caller may write into its tensor between two metrics.
+    if steps not in latest or not torch.equal(latest[steps][0], saliency_BHW):
+        latest[steps] = saliency_BHW.clone(), removal_step(saliency_BHW, steps)
+    return latest[steps][1]
 
 
 def removal_step(saliency_BHW: Tensor, steps: int) -> Tensor:
@@ -68,8 +80,7 @@ def removal_step(saliency_BHW: Tensor, steps: int) -> Tensor:
     Raises:
         ValueError: a saliency is not finite.
     """
-    if not bool(torch.isfinite(saliency_BHW).all()):
-        raise ValueError("the saliency has values that are not finite, so its pixels have no order")
+    require_finite(saliency_BHW)
     batch, height, width = saliency_BHW.shape
     order_BP = descending_order(saliency_BHW.flatten(1))
     per_step = -(-height * width // steps)
@@ -95,11 +106,12 @@ def descending_order(value_BP: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def deletion_curves(signals: Signals, step_BHW: Tensor, fill: Fill) -> Tensor:
-    """Return curve_BT, float32: the target's score before any and after each removal step.
+def curves(signals: Signals, step_BHW: Tensor, fill: Fill, *, insert: bool) -> Tensor:
+    """Return curve_BT, float32: the target's score before any and after each step.
 
-    The first score is the classification pass and the last is one constant image's, so n steps cost
-    n - 1 passes an image.
+    Pixels of a step go from the image or, with `insert`, come into the blank one. One end of a
+    curve is the classification pass and the other is one constant image's, so n steps cost n - 1
+    passes an image.
     """
     classifier, x_BCHW = signals.classifier, signals.normalised_BCHW
     black_1C11 = -classifier.mean_1C11 / classifier.std_1C11
@@ -107,13 +119,15 @@ def deletion_curves(signals: Signals, step_BHW: Tensor, fill: Fill) -> Tensor:
     target_B1 = signals.target_B[:, None]
     num_steps = int(step_BHW.max()) + 1
 
-    def remove(part: Part, copies_TCHW: Tensor) -> None:
-        # A curve's point 0 is the whole image, so copy 0 is point 1.
+    def perturb(part: Part, copies_TCHW: Tensor) -> None:
+        # A curve's point 0 is an end, so copy 0 is point 1.
         point_T = torch.arange(part.first + 1, part.last + 1, device=copies_TCHW.device)
-        stays_T1HW = (step_BHW[part.image] >= point_T[:, None, None])[:, None]
-        torch.where(stays_T1HW, x_BCHW[part.image], fill_1C11, out=copies_TCHW)
+        moved_T1HW = (step_BHW[part.image] < point_T[:, None, None])[:, None]
+        shown_T1HW = moved_T1HW if insert else ~moved_T1HW
+        torch.where(shown_T1HW, x_BCHW[part.image], fill_1C11, out=copies_TCHW)
 
-    inner_BT = torch.stack(target_probability(signals, [num_steps - 1] * len(x_BCHW), remove))
-    first_B1 = signals.probability_BK.gather(1, target_B1)
-    blank_K = classifier.constant_probability_K(fill_1C11.expand_as(x_BCHW[:1])[0])
-    return torch.cat([first_B1, inner_BT, blank_K[target_B1]], 1).float()
+    inner_BT = torch.stack(target_probability(signals, [num_steps - 1] * len(x_BCHW), perturb))
+    whole_B1 = signals.probability_BK.gather(1, target_B1)
+    blank_B1 = classifier.constant_probability_K(fill_1C11.expand_as(x_BCHW[:1])[0])[target_B1]
+    ends = (blank_B1, whole_B1) if insert else (whole_B1, blank_B1)
+    return torch.cat([ends[0], inner_BT, ends[1]], 1).float()
