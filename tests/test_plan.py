@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.plugins import Squares
 from tests.test_config import MINIMAL, changed
-from workflows.config import Benchmark, resolve
+from workflows.benchmark import Benchmark
+from workflows.config import resolve
 from workflows.plan import Plan, make_plan
 from workflows.store import KEY_DIGITS, Part
 

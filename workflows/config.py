@@ -6,76 +6,21 @@ import copy
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
-from swag.models import ModelSpec
 
 from swag.catalog import EXPLAINERS, METRICS, lookup
-from swag.types import Explainer, Metric
+from swag.models import ModelSpec
+from workflows.benchmark import Benchmark, Experiment, Roar
 from workflows.build import configured, mapping_of, require_known
 from workflows.data import DATASETS, DatasetConfig
 from workflows.errors import UserError
 
 SECTIONS = ("datasets", "models", "explainers", "metrics")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """A table or figure: one metric of some explainers on some data sets and models.
-
-    What the experiments of a benchmark name is what it computes; what two of them share is computed
-    once. An explainer that none of them names joins the first.
-    """
-
-    explainers: tuple[str, ...]
-    metric: str | None = "deletion"
-    """None: masks only."""
-    datasets: tuple[str, ...] = ()
-    """Empty: all."""
-    models: tuple[str, ...] = ()
-    """Empty: all."""
-
-    def covers(self, dataset: str, model: str) -> bool:
-        return dataset in (self.datasets or (dataset,)) and model in (self.models or (model,))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Benchmark:
-    """What is computed. How it runs (workers, devices, threads) is no part of it."""
-
-    name: str
-    datasets: Mapping[str, DatasetConfig]
-    models: Mapping[str, ModelSpec]
-    explainers: Mapping[str, Explainer]
-    metrics: Mapping[str, Metric]
-    experiments: Mapping[str, Experiment] = field(default_factory=dict)
-    on: Mapping[str, Mapping[str, ModelSpec]] = field(default_factory=dict)
-    """model -> data set -> its specification there, where it differs (fine-tuned weights)."""
-    seed: int = 0
-    shard_size: int = 32
-    """Images per part file, and per pass of the shared signals' memory."""
-    batch_size: int = 32
-    """Images per model pass."""
-
-    def model_spec(self, dataset: str, model: str) -> ModelSpec:
-        return self.on.get(model, {}).get(dataset, self.models[model])
-
-    def wanted(self, dataset: str, model: str) -> list[tuple[str, str | None]]:
-        """Return what is computed there: (explainer, metric), or (explainer, None) for masks."""
-        cells = {
-            (explainer, metric): None
-            for experiment in self.experiments.values()
-            if experiment.covers(dataset, model)
-            for explainer in experiment.explainers
-            for metric in (None, experiment.metric)
-        }
-        order = {name: index for index, name in enumerate(self.explainers)}
-        return sorted(cells, key=lambda cell: (order[cell[0]], cell[1] or ""))
 
 
 def read_config(name: str) -> dict[str, Any]:
@@ -183,6 +128,10 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         explainers=_presets("explainer", raw["explainers"], EXPLAINERS),
         metrics=_presets("metric", raw["metrics"], METRICS),
         experiments=_experiments(raw),
+        roar={
+            name: configured(Roar(train="", explainers=()), fields, f"roar.{name}")
+            for name, fields in mapping_of(raw.get("roar") or {}, "roar").items()
+        },
         seed=_integer(raw.get("seed", 0), "seed", 0),
         shard_size=_integer(raw.get("shard_size", 32), "shard_size", 1),
         batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),
@@ -261,7 +210,14 @@ def _experiments(raw: Mapping[str, Any]) -> dict[str, Experiment]:
     first = next(iter(result))
     unnamed = tuple(name for name in raw["explainers"] if name not in named)
     joined = (*result[first].explainers, *unnamed)
-    return {**result, first: dataclasses.replace(result[first], explainers=joined)}
+    result[first] = dataclasses.replace(result[first], explainers=joined)
+    roar = mapping_of(raw.get("roar") or {}, "roar")
+    training = {fields.get("train") for fields in roar.values()}
+    scored = tuple(name for name in raw["datasets"] if name not in training)
+    return {
+        name: dataclasses.replace(experiment, datasets=experiment.datasets or scored)
+        for name, experiment in result.items()
+    }
 
 
 def _prune(raw: dict[str, Any]) -> None:
@@ -302,6 +258,12 @@ def _check_references(benchmark: Benchmark) -> None:
         for section in ("explainers", "datasets", "models"):
             for item in getattr(experiment, section):
                 require_known(item, getattr(benchmark, section), f"{path}.{section}.{item}")
+    for name, roar in benchmark.roar.items():
+        require_known(name, benchmark.datasets, f"roar.{name}")
+        require_known(roar.train, benchmark.datasets, f"roar.{name}.train")
+        for section in ("explainers", "models"):
+            for item in getattr(roar, section):
+                require_known(item, getattr(benchmark, section), f"roar.{name}.{section}.{item}")
     for model, specs in benchmark.on.items():
         for dataset in specs:
             require_known(dataset, benchmark.datasets, f"models.{model}.on")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from workflows.config import Benchmark
+from workflows.benchmark import Benchmark
 from workflows.plan import Plan, Shard
 from workflows.ray_runner import Resources
 from workflows.run import Opened

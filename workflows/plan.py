@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from workflows.config import Benchmark
+from workflows.benchmark import Benchmark
 from workflows.data import Dataset
 from workflows.identity import describe, key_of
 from workflows.store import KEY_DIGITS, Cell, Part

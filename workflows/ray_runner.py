@@ -13,7 +13,7 @@ import ray
 import torch
 from ray.exceptions import RayActorError, RayTaskError
 
-from workflows.config import Benchmark
+from workflows.benchmark import Benchmark
 from workflows.errors import UserError
 from workflows.hardware import WORKER_ENVIRONMENT, tune_allocator
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from swag.models import load_classifier, weights_sha256
 
-from workflows.config import Benchmark
+from swag.models import load_classifier, weights_sha256
+from workflows.benchmark import Benchmark
 from workflows.data import Dataset
 from workflows.errors import UserError
 from workflows.hardware import default_device, num_cores, tune_allocator

@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from swag.models import load_classifier
 from torch import Tensor
 
 from swag.classifier import Classifier
+from swag.models import load_classifier
 from swag.signals import Signals
 from swag.types import Batch, Score
-from workflows.config import Benchmark
+from workflows.benchmark import Benchmark
 from workflows.data import Dataset, Sample
 from workflows.errors import ImageError
 from workflows.plan import Shard, Task
