@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from swag.packing import passes
-from swag.signals import Signals
+from swag.signals import Signals, require_classes
 
 
 def integrated_gradient(signals: Signals, num_steps: int) -> Tensor:
@@ -15,11 +15,15 @@ def integrated_gradient(signals: Signals, num_steps: int) -> Tensor:
     The gradient of the target's softmax output by the [0, 1] image is summed at `num_steps` points,
     ends included, on the way to the image from each of two uniform images: of the image's smallest
     and of its largest value. The way's end, the image itself, is common to both.
+
+    Raises:
+        ValueError: a target is none of the model's classes.
     """
     return signals.once(("integrated_gradient", num_steps), lambda: _integrate(signals, num_steps))
 
 
 def _integrate(signals: Signals, num_steps: int) -> Tensor:
+    require_classes(signals.target_B, signals.probability_BK)
     image_BCHW, end_BCHW = signals.batch.image_BCHW, signals.normalised_BCHW
     baseline_2B111 = torch.stack(image_BCHW.flatten(1).aminmax(dim=1)).view(2, -1, 1, 1, 1)
     # Each image has the points before the end from the low baseline, those from the high one, and

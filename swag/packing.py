@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from swag.signals import Signals
+from swag.signals import Signals, require_classes
 
 
 class Part(NamedTuple):
@@ -46,7 +46,11 @@ def target_probability(signals: Signals, counts: Sequence[int], perturb: Perturb
     """Return per image the target's probability_T on each of its `counts[image]` copies.
 
     Copies of several images share a pass, so that every pass but the last is full.
+
+    Raises:
+        ValueError: a target is none of the model's classes.
     """
+    require_classes(signals.target_B, signals.probability_BK)
     classifier = signals.classifier
     targets = signals.target_B.tolist()
     normalised_BCHW = signals.normalised_BCHW

@@ -42,9 +42,14 @@ def photographs(height: int, width: int, names: Sequence[str] = ("astronaut", "c
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().clamp(0, 1).contiguous()
 
 
-def signals(image_BCHW: Tensor, model: Classifier | None = None, seed: int = 0) -> Signals:
+def signals(
+    image_BCHW: Tensor,
+    model: Classifier | None = None,
+    seed: int = 0,
+    target_B: Tensor | None = None,
+) -> Signals:
     ids = tuple(f"image{index}" for index in range(len(image_BCHW)))
-    batch = Batch(image_BCHW=image_BCHW, image_ids=ids, seed=seed)
+    batch = Batch(image_BCHW=image_BCHW, image_ids=ids, seed=seed, target_B=target_B)
     return Signals(model or classifier(), batch)
 
 

@@ -210,3 +210,8 @@ def test_inputs_model_and_random_state_are_left_alone() -> None:
 def test_bad_settings_are_refused(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         XRAI(**fields)
+
+
+def test_a_target_that_is_no_class_is_refused() -> None:
+    with pytest.raises(ValueError, match="classes 0 to 4 of the model, got -1 to -1"):
+        XRAI(steps=2)(signals(photographs(24, 24, ("coffee",)), target_B=torch.tensor([-1])))
