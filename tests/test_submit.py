@@ -1,0 +1,367 @@
+"""Runs as jobs of a Ray cluster: what is sent, and a real head on loopback that takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import re
+import secrets
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from workflows import ray_jobs
+from workflows.errors import UserError
+from workflows.submit import Request, check, new_name, parse_environment, runtime_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN_DIR = "s3://bucket/runs/first"
+
+
+def request_of(**fields: Any) -> Request:
+    return Request(**{"benchmark": "full-benchmark", "run_dir": RUN_DIR, **fields})
+
+
+@pytest.fixture
+def screen() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+# What is sent
+
+
+def test_command_repeats_the_arguments_of_run() -> None:
+    request = request_of(
+        overrides=("models=[tiny_vgg]", "seed=3"), workers=4, device="cuda", retry_errors=True
+    )
+    assert shlex.split(request.command) == [
+        *["python", "-m", "workflows.cli", "run", "full-benchmark", "--address", "auto"],
+        *["--run-dir", RUN_DIR, "--workers", "4", "--device", "cuda", "--retry-errors"],
+        *["--set", "models=[tiny_vgg]", "--set", "seed=3"],
+    ]
+
+
+def test_command_survives_a_shell() -> None:
+    words = ["a b", "$HOME", "x'y", "*", "; rm -r nothing"]
+    request = request_of(overrides=tuple(f"name={word}" for word in words))
+    code = "import json, sys; print(json.dumps(sys.argv[1:]))"
+    done = subprocess.run(
+        ["sh", "-c", f"{shlex.join([sys.executable, '-c', code])} {request.command}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)[-1] == "name=; rm -r nothing"
+    assert json.loads(done.stdout) == shlex.split(request.command)
+
+
+def test_configuration_file_goes_along(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "sweep.yaml"
+    path.parent.mkdir()
+    path.write_text("name: sweep\n")
+    request = request_of(config=str(path))
+    assert "--config sweep.yaml" in request.command
+    with runtime_environment(request) as environment:
+        folder = Path(environment["working_dir"])
+        assert (folder / "sweep.yaml").read_text() == "name: sweep\n"
+    assert not folder.exists()
+
+
+def test_code_goes_along_but_no_variable_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "do-not-send")
+    with runtime_environment(request_of(environment={"OMP_NUM_THREADS": "2"})) as environment:
+        names = {Path(module).name for module in environment["py_modules"]}
+        assert names == {"swag", "workflows", "configs"}
+        assert all((Path(module) / "__init__.py").exists() for module in environment["py_modules"])
+        assert environment["env_vars"]["OMP_NUM_THREADS"] == "2"
+        assert "do-not-send" not in json.dumps(environment)
+
+
+@pytest.mark.parametrize("run_dir", ["runs/first", "./first", "~/runs"])
+def test_run_folder_of_this_machine_is_refused(run_dir: str) -> None:
+    with pytest.raises(UserError, match="folder of this machine"):
+        check(request_of(run_dir=run_dir))
+
+
+def test_shared_run_folder_is_accepted(tmp_path: Path) -> None:
+    check(request_of(run_dir=str(tmp_path)))
+    check(request_of())
+
+
+def test_wrong_configuration_is_found_before_anything_is_sent() -> None:
+    with pytest.raises(UserError, match="explainrs"):
+        check(request_of(overrides=("explainrs=[swag]",)))
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "db_password"])
+def test_credentials_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match="looks like a credential") as caught:
+        check(request_of(environment={name: "hidden"}))
+    assert "hidden" not in str(caught.value)
+
+
+def test_folder_that_is_no_package_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no Python package"):
+        check(request_of(modules=(tmp_path,)))
+
+
+def test_environment_options() -> None:
+    assert parse_environment(["A=1", "B=x=y", "C="]) == {"A": "1", "B": "x=y", "C": ""}
+    for wrong in ("A", "=1", "A B=1"):
+        with pytest.raises(UserError, match="NAME=VALUE"):
+            parse_environment([wrong])
+
+
+def test_names_differ_and_are_recognised() -> None:
+    names = {new_name("folder/sweep.yaml") for _ in range(20)}
+    assert len(names) == 20
+    assert all(name.startswith("swagflow-sweep-") for name in names)
+
+
+# Following a log
+
+
+class FakeClient:
+    """Cuts the connection after each of `pieces`, and then goes on repeating the log so far."""
+
+    def __init__(self, *pieces: str) -> None:
+        self.pieces = pieces
+        self.connections = 0
+
+    async def tail_job_logs(self, _job: str) -> AsyncIterator[str]:
+        self.connections += 1
+        for piece in self.pieces[: self.connections]:
+            for start in range(0, len(piece), 3):
+                yield piece[start : start + 3]
+        if self.connections < len(self.pieces):
+            raise RuntimeError("connection closed")
+
+
+def test_lost_connections_neither_lose_nor_repeat_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_jobs, "POLL_SECONDS", 0.0)
+    client = FakeClient("first\nsec", "", "ond\nth", "ird\n")
+    written: list[str] = []
+    asyncio.run(ray_jobs._print_log(cast(Any, client), "job", written.append))
+    assert "".join(written) == "first\nsecond\nthird\n"
+    assert client.connections == 4
+
+
+def test_follower_gives_up_on_a_connection_that_never_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ray_jobs, "POLL_SECONDS", 0.0)
+    client = FakeClient(*[""] * 100)
+    asyncio.run(ray_jobs._print_log(cast(Any, client), "job", print))
+    assert client.connections == ray_jobs.MAX_FAILURES
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8265", "ray://127.0.0.1:10001", "auto"])
+def test_address_must_be_a_dashboards(address: str, screen: Console) -> None:
+    with pytest.raises(UserError, match="wanted the address of a cluster"):
+        ray_jobs.job_status(address, None, screen)
+
+
+def test_silent_address_is_a_user_error(screen: Console) -> None:
+    with pytest.raises(UserError, match="no Ray cluster answers"):
+        ray_jobs.submit(request_of(), "http://127.0.0.1:9", screen)
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """A dashboard that nobody may enter."""
+
+    def do_GET(self) -> None:
+        self.send_response(401)
+        self.end_headers()
+        self.wfile.write(b"Unauthorized: Missing authentication token")
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def test_refused_token_is_a_user_error(screen: Console) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            with pytest.raises(UserError, match="RAY_AUTH_TOKEN"):
+                ray_jobs.job_status(f"http://127.0.0.1:{server.server_port}", None, screen)
+        finally:
+            server.shutdown()
+
+
+# A real head with a token of its own. Clients are processes of their own, because Ray reads its
+# authentication settings once in a process.
+
+CLIENT = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from workflows import ray_jobs
+from workflows.errors import UserError
+from workflows.submit import Request
+
+console, address = Console(width=300), sys.argv[1]
+
+def submit(command=None, **fields):
+    if command is not None:
+        Request.command = f"python -c {command!r}"
+    request = Request(**{"benchmark": "full-benchmark", "run_dir": "s3://bucket/first", **fields})
+    detach = request.environment.get("DETACH") == "1"
+    return ray_jobs.submit(request, address, console, detach=detach)
+
+try:
+    sys.exit(eval(sys.argv[2]))
+except UserError as error:
+    print(error)
+    sys.exit(2)
+"""
+
+
+@dataclass(frozen=True)
+class Head:
+    address: str
+    environment: dict[str, str] = field(repr=False)
+
+    def start(self, call: str, **variables: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-u", "-c", CLIENT, self.address, call],
+            cwd=ROOT,
+            env={**self.environment, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def call(self, call: str, **variables: str) -> tuple[int, str]:
+        process = self.start(call, **variables)
+        text, _ = process.communicate(timeout=300)
+        return process.returncode, text
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    """Start a head, wait until it takes jobs, and end it by its id."""
+    folder = tmp_path_factory.mktemp("head")
+    port = free_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [
+        *[sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"],
+        *[f"--port={free_port()}", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}"],
+        *["--num-cpus=2", "--num-gpus=0", "--object-store-memory=100000000"],
+        f"--dashboard-agent-listen-port={free_port()}",
+    ]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        try:
+            ready = Head(f"http://127.0.0.1:{port}", environment)
+            for _ in range(20):
+                code, text = ready.call("ray_jobs.job_status(address, None, console)")
+                if code == 0:
+                    break
+                assert process.poll() is None, (folder / "log").read_text()
+                time.sleep(1)
+            assert code == 0, text
+            yield ready
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def job_name(text: str) -> str:
+    return str(re.findall(r"swagflow-[a-z-]+-[0-9a-f]{8}", text)[0])
+
+
+@pytest.mark.slow
+def test_job_is_followed_to_its_exit_code(head: Head) -> None:
+    code, text = head.call(
+        "submit('import workflows; print(1234, workflows.__file__); raise SystemExit(3)')"
+    )
+    assert code == 3, text
+    sent = re.findall(r"^1234 (.+)$", text, re.MULTILINE)
+    assert sent
+    assert not Path(sent[0]).is_relative_to(ROOT), "the job ran other code than was sent"
+    name = job_name(text)
+    code, text = head.call(f"ray_jobs.job_status(address, {name!r}, console)")
+    assert code == 3, text
+    assert f"{name}: failed" in text
+    assert "s3://bucket/first" in text
+    code, text = head.call(f"ray_jobs.follow(address, {name!r}, console)")
+    assert code == 3, text
+    assert "1234 " in text
+
+
+@pytest.mark.slow
+def test_job_is_left_taken_up_again_and_stopped(head: Head) -> None:
+    waiting = "submit('import time; print(1234, flush=True); time.sleep(200)'"
+    code, text = head.call(f"{waiting}, environment={{'DETACH': '1'}})")
+    assert code == 0, text
+    name = job_name(text)
+    assert f"swagflow status --address {head.address} --job {name} --follow" in text
+
+    follower = head.start(f"ray_jobs.follow(address, {name!r}, console)")
+    assert follower.stdout is not None
+    assert any("1234" in line for line in follower.stdout)
+    follower.send_signal(signal.SIGINT)
+    rest = follower.stdout.read()
+    assert follower.wait(timeout=30) == ray_jobs.EXIT_INTERRUPTED, rest
+    assert "The run goes on without you" in rest
+
+    code, text = head.call(f"ray_jobs.job_status(address, {name!r}, console)")
+    assert (code, f"{name}: running" in text) == (0, True), text
+    code, text = head.call(f"ray_jobs.stop(address, {name!r}, console)")
+    assert code == 0, text
+    assert f"{name}: stopped" in text
+    assert "goes on from there" in text
+
+
+@pytest.mark.slow
+def test_unknown_job_and_wrong_token_are_user_errors(head: Head) -> None:
+    code, text = head.call("ray_jobs.follow(address, 'swagflow-nothing', console)")
+    assert (code, "has no job 'swagflow-nothing'" in text) == (2, True), text
+    code, text = head.call(
+        "ray_jobs.job_status(address, None, console)", RAY_AUTH_TOKEN=secrets.token_hex(32)
+    )
+    assert (code, "asks for a token" in text) == (2, True), text
+
+
+@pytest.mark.slow
+def test_benchmark_runs_as_a_job(head: Head, tmp_path: Path) -> None:
+    config = tmp_path / "small.yaml"
+    config.write_text(
+        "name: small\ndatasets: {digit_scenes: {images: 4}}\nmodels: [tiny_vgg]\n"
+        "explainers: [centre, swag]\nmetrics: [deletion]\n"
+        "experiments: {table1: {metric: deletion, explainers: [centre, swag]}}\n"
+    )
+    run_dir = tmp_path / "run"
+    code, text = head.call(
+        f"submit(benchmark={str(config)!r}, run_dir={str(run_dir)!r}, workers=1)"
+    )
+    assert code == 0, text
+    assert len(list((run_dir / "scores").rglob("*.parquet"))) == 2
+    assert (run_dir / "report.html").exists()
