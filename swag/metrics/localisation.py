@@ -86,15 +86,16 @@ class WeakLocalisation:
             [
                 np.array(self.value_alphas) * shifted_HW.max(),
                 np.array(self.mean_alphas) * shifted_HW.mean(),
-                energy_threshold(shifted_HW, np.array(self.energy_alphas)),
+                energy_threshold(saliency_HW, np.array(self.energy_alphas)),
             ]
         )
         return best_iou(tight_boxes(shifted_HW, tau_A), truth_N4)
 
 
-def energy_threshold(shifted_HW: Floats, alpha_A: Floats) -> Floats:
-    """Return the value with which the descending sum of a map reaches each share of its total."""
-    falling_P = np.sort(shifted_HW, axis=None)[::-1]
+def energy_threshold(saliency_HW: NDArray[np.float32], alpha_A: Floats) -> Floats:
+    """Return the shifted value with which the descending sum reaches each share of the total."""
+    falling_P = np.sort(saliency_HW, axis=None)[::-1].astype(np.float64)
+    falling_P -= falling_P[-1]
     total_P = falling_P.cumsum()
     tau_A: Floats = falling_P[np.searchsorted(total_P, alpha_A * total_P[-1])]
     return tau_A
