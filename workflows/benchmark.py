@@ -46,6 +46,8 @@ class Roar:
     epochs: int = 50
     learning_rate: float = 0.001
     batch_size: int = 32
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    schedule: Literal["constant", "cosine"] = "constant"
     start: Literal["pretrained", "scratch"] = "pretrained"
 
     def __post_init__(self) -> None:

@@ -12,10 +12,10 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from swag.models import ModelSpec, load_classifier, model_names
 
 import swag
 from swag.catalog import EXPLAINERS, METRICS, lookup
+from swag.models import ModelSpec, load_classifier, model_names
 from workflows.config import config_names, load_benchmark
 from workflows.cost import summary
 from workflows.data import DATASETS, Dataset, load_image
@@ -47,8 +47,8 @@ def run_benchmark(
     opened = open_benchmark(benchmark)
     if retry_errors:
         forget_errors(store)
-    plan, _ = compute(opened, store, resources, console)
-    if plan.shards or not store.folder.exists("report.html"):
+    computed = compute(opened, store, resources, console)
+    if computed or not store.folder.exists("report.html"):
         written = build_report(store, open_datasets=_opener(opened.datasets))
         console.print(f"{len(written)} files written.", highlight=False)
     console.print(

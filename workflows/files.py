@@ -72,6 +72,9 @@ class Folder:
         with self.filesystem.open_output_stream(path) as stream:
             stream.write(content)
 
+    def file(self, relative: str) -> StoredFile:
+        return StoredFile(self, relative)
+
     def delete(self, relative: str) -> None:
         self.filesystem.delete_file(self.path(relative))
 
@@ -80,6 +83,24 @@ class Folder:
         for relative in self.list():
             if posixpath.basename(relative).startswith(TEMPORARY):
                 self.delete(relative)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of a folder, there or not."""
+
+    folder: Folder
+    relative: str
+
+    def read(self) -> bytes | None:
+        return self.folder.read(self.relative) if self.folder.exists(self.relative) else None
+
+    def write(self, content: bytes) -> None:
+        self.folder.write(self.relative, content)
+
+    def remove(self) -> None:
+        if self.folder.exists(self.relative):
+            self.folder.delete(self.relative)
 
 
 def _replace(path: Path, content: bytes | pa.Buffer) -> None:

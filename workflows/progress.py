@@ -22,24 +22,24 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Meter(Protocol):
-    """Counts rows as they are stored."""
+    """Counts what is stored."""
 
     def advance(self, rows: int, note: str) -> None:
-        """Add `rows`; `note` tells what they belong to."""
+        """Add to the count; `note` tells what it belongs to."""
 
 
 @contextmanager
-def meter(console: Console, total: int, what: str) -> Iterator[Meter]:
-    """Show the way to `total` rows inside the block."""
+def meter(console: Console, total: int, what: str, unit: str = "rows") -> Iterator[Meter]:
+    """Show the way to `total` rows, or other units, inside the block."""
     if not console.is_terminal:
-        yield _Lines(console, total, what)
+        yield _Lines(console, total, what, unit)
         return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("rows, {task.fields[rate]}"),
+        TextColumn(unit + ", {task.fields[rate]}"),
         TimeElapsedColumn(),
         TextColumn("ETA"),
         TimeRemainingColumn(elapsed_when_finished=False),
@@ -58,11 +58,12 @@ class _Bar:
     def advance(self, rows: int, note: str) -> None:
         self._done += rows
         rate = self._done / max(time.monotonic() - self._start, 1e-9)
-        self._progress.update(self._task, advance=rows, rate=f"{rate:.0f}/s", description=note)
+        self._progress.update(self._task, advance=rows, rate=f"{rate:.3g}/s", description=note)
 
 
 class _Lines:
-    def __init__(self, console: Console, total: int, what: str) -> None:
+    def __init__(self, console: Console, total: int, what: str, unit: str) -> None:
+        self._unit = unit
         self._console = console
         self._total = total
         self._what = what
@@ -78,7 +79,7 @@ class _Lines:
         rate = self._done / max(now - self._start, 1e-9)
         left = (self._total - self._done) / max(rate, 1e-9)
         self._console.print(
-            f"{self._what}: {self._done} of {self._total} rows, {rate:.0f}/s, "
+            f"{self._what}: {self._done} of {self._total} {self._unit}, {rate:.3g}/s, "
             f"ETA {duration(left)} ({note})",
             soft_wrap=True,
         )

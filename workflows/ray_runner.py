@@ -6,6 +6,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -99,14 +100,25 @@ def run_on_ray(
     Raises:
         UserError: there is no cluster at the address.
     """
-    started = not ray.is_initialized()
-    if started:
-        _connect(resources)
-    try:
+    with session(resources):
         yield from _Runner(worker, about, resources).run(items)
+
+
+@contextmanager
+def session(resources: Resources) -> Iterator[None]:
+    """Keep Ray connected inside the block; where it is already, leave it so.
+
+    Raises:
+        UserError: there is no cluster at the address.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    _connect(resources)
+    try:
+        yield
     finally:
-        if started:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def _connect(resources: Resources) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from workflows.identity import describe
 from workflows.plan import Plan, make_plan
 from workflows.progress import meter
 from workflows.provenance import provenance
-from workflows.ray_runner import Resources, run_on_ray
+from workflows.ray_runner import Report, Resources, Work, Worker, run_on_ray, session
+from workflows.roar import RoarJob, RoarWorker, jobs_of, missing_jobs
 from workflows.store import Store
-from workflows.worker import ShardReport, ShardWorker
+from workflows.worker import ShardWorker
 
 Subjects = dict[tuple[str, str], dict[str, object]]
 
@@ -142,55 +143,64 @@ def _require_same(store: Store, path: str, held: Any, wanted: Any) -> None:
     )
 
 
-def compute(
-    opened: Opened, store: Store, resources: Resources, console: Console
-) -> tuple[Plan, int]:
-    """Compute what the store lacks; return the plan and how many rows got an error."""
+def compute(opened: Opened, store: Store, resources: Resources, console: Console) -> bool:
+    """Compute what the store lacks; return whether there was anything."""
     with _locked(store):
         store.folder.remove_temporaries()
         description = reconcile(store, description_of(opened))
         plan = opened.plan(store)
+        jobs = missing_jobs(jobs_of(opened.benchmark, opened.subjects), store)
         store.write_benchmark(description)
         for path in plan.outdated:
             store.folder.delete(path)
-        if not plan.shards:
+        if not plan.shards and not jobs:
             console.print("Nothing to compute: the run folder holds every row.")
-            return plan, 0
+            return False
         subjects = {f"{d}/{m}": subject for (d, m), subject in opened.subjects.items()}
         store.write_provenance(provenance(subjects, asdict(resources)))
-        num_errors = 0
-        held = plan.num_rows_wanted - plan.num_rows
-        console.print(
-            f"{plan.num_rows} rows to compute in {len(plan.shards)} shards"
-            + (f", {held} held already" if held else "")
-            + f", {_workers(resources)}",
-            soft_wrap=True,
-        )
-        with meter(console, plan.num_rows, opened.benchmark.name) as progress:
-            for report in _reports(opened.benchmark, store.uri, plan, resources):
-                num_errors += report.num_errors
-                shard = report.shard
-                progress.advance(shard.num_rows, f"{shard.dataset}/{shard.model}")
-    return plan, num_errors
+        console.print(_announcement(plan, jobs, resources), soft_wrap=True)
+        about = (opened.benchmark, store.uri)
+        with _session(resources):
+            if plan.shards:
+                with meter(console, plan.num_rows, opened.benchmark.name) as progress:
+                    for report in _reports(ShardWorker, about, plan.shards, resources):
+                        shard = report.shard
+                        progress.advance(shard.num_rows, f"{shard.dataset}/{shard.model}")
+            if jobs:
+                with meter(console, len(jobs), "remove and retrain", "jobs") as progress:
+                    for trained in _reports(RoarWorker, about, jobs, resources):
+                        job = trained.job
+                        progress.advance(1, f"{job.explainer} without {job.fraction:.0%}")
+    return True
 
 
-def _workers(resources: Resources) -> str:
-    if resources.num_workers == 0:
-        return f"in this process on {resources.device}"
-    return f"{resources.num_workers} workers on {resources.device}"
+def _announcement(plan: Plan, jobs: Sequence[RoarJob], resources: Resources) -> str:
+    held = plan.num_rows_wanted - plan.num_rows
+    parts = [f"{plan.num_rows} rows to compute in {len(plan.shards)} shards"] if plan.shards else []
+    parts += [f"{held} rows held already"] if held else []
+    parts += [f"{len(jobs)} models to retrain"] if jobs else []
+    where = f"{resources.num_workers} workers" if resources.num_workers else "this process"
+    return f"{', '.join(parts)}; {where} on {resources.device}"
+
+
+def _session(resources: Resources) -> AbstractContextManager[None]:
+    return session(resources) if resources.num_workers else nullcontext()
 
 
 def _reports(
-    benchmark: Benchmark, uri: str, plan: Plan, resources: Resources
-) -> Iterator[ShardReport]:
+    worker: type[Worker[Work, Report]],
+    about: tuple[Benchmark, str],
+    items: Sequence[Work],
+    resources: Resources,
+) -> Iterator[Report]:
     if resources.num_workers > 0:
-        yield from run_on_ray(ShardWorker, (benchmark, uri), plan.shards, resources)
+        yield from run_on_ray(worker, about, items, resources)
         return
     tune_allocator()
     torch.set_num_threads(resources.threads)
-    worker = ShardWorker(benchmark, uri, resources.device)
-    for shard in plan.shards:
-        yield worker.run(shard)
+    single = worker(*about, resources.device)
+    for item in items:
+        yield single.run(item)
 
 
 def choose_resources(

@@ -222,6 +222,16 @@ class Store:
                 frame[name] = frame[name].astype(str)
         return frame
 
+    def read_roar(self) -> pd.DataFrame:
+        """Return the retraining jobs with their dataset, model and explainer; empty where none."""
+        paths = [p for p in self.folder.list("roar") if p.endswith(".parquet")]
+        frames = []
+        for path in paths:
+            table = pq.read_table(pa.BufferReader(self.folder.read(path)))
+            names = dict(item.split("=", 1) for item in path.split("/")[1:4])
+            frames.append(table.to_pandas().assign(**names))
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
     def has_errors(self, part: Part) -> bool:
         """Tell whether a part has a row with an error."""
         source = pa.BufferReader(self.folder.read(part.path))

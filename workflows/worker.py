@@ -86,7 +86,7 @@ class ShardWorker:
         self, shard: Shard, task: Task, signals: Signals, errors: Sequence[str | None]
     ) -> int:
         """Store a task's masks and scores; return how many rows have an error."""
-        result, failure = _attempt(lambda: self._saliency(shard, task, signals, errors))
+        result, failure = attempt(lambda: self._saliency(shard, task, signals, errors))
         if result is None:
             return self.store_failure(shard, task, [e or failure for e in errors])
         rows, saliency_BHW = result
@@ -94,7 +94,7 @@ class ShardWorker:
         num_errors = failed * (task.stored_part is None)
         for name, cell in task.metrics:
             metric = self._benchmark.metrics[name]
-            score, failure = _attempt(partial(metric, signals, saliency_BHW))
+            score, failure = attempt(partial(metric, signals, saliency_BHW))
             if score is None:
                 self._store_unscored(shard, cell, [e or failure for e in errors])
                 num_errors += len(errors)
@@ -180,7 +180,7 @@ class ShardWorker:
         return self._classifiers[key]
 
 
-def _attempt(compute: Callable[[], T]) -> tuple[T | None, str | None]:
+def attempt(compute: Callable[[], T]) -> tuple[T | None, str | None]:
     """Return the result, or why there is none: here a shard's failure becomes rows."""
     try:
         return compute(), None
