@@ -242,7 +242,7 @@ def test_gone_pixels_have_the_colour_of_the_metric(tmp_path, fill, mean, expecte
 def test_other_metrics_have_no_scrubber(store):
     run = Run(store)
     run.benchmark["metrics"]["deletion"] = {"class": "Insertion", "steps": 28, "fill": "mean"}
-    assert scrubber_data(run, [], METHODS, "deletion") is None
+    assert scrubber_data(run, run.experiments[0], []) is None
 
 
 def test_figures_follow_the_theme_of_the_page(written):
@@ -341,7 +341,8 @@ def test_roar_has_a_table_and_a_figure(tmp_path):
         for method, fraction in [("none", 0.0), ("swag", 0.5), ("swag", 0.9)]
     ]
     benchmark = fake_benchmark(("swag",), ("resnet50",))
-    benchmark["experiments"] = {"table4": {"metric": "roar", "explainers": ["swag"]}}
+    settings = {"explainers": ["swag"], "fractions": [0.0, 0.5, 0.9], "repeats": 3}
+    benchmark |= {"experiments": {}, "roar": {"cub200": settings}}
     store = FirstSeen(make_run(tmp_path, methods=(), models=(), benchmark=benchmark))
     store.read_roar = lambda: pd.DataFrame(rows)
     paths = build_report(store, open_datasets=lambda name: None)

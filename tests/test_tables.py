@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 from fake_run import make_run, scores_frame
 
+from swag.metrics.localisation import is_held_out
 from swag.stats import bootstrap_interval, compare, holm, student_interval
 from workflows.report.paper import paper_values
-from workflows.report.roar import roar_scores
-from workflows.report.sections import build_sections, by_variant
+from workflows.report.rows import by_threshold, roar_scores
+from workflows.report.sections import build_sections
 from workflows.report.source import Run
 from workflows.report.tables import (
     Rules,
@@ -171,7 +172,7 @@ def test_numbers_of_a_page():
     view = cell_view(table.cell("swag", COLUMN), "deletion", end=1.0)
     assert (view["mean"], view["paper"], view["missing"]) == ("0.300", "0.200", 0)
     assert view["interval"].replace("\u2009", "") == "0.225\u20130.375"
-    view = cell_view(table.cell("guided_backprop", COLUMN), "localisation", end=1.0)
+    view = cell_view(table.cell("guided_backprop", COLUMN), "weak_localisation", end=1.0)
     assert view["mean"] == "15.0"
     assert view["difference"]["mean"] == "\u221215.0"
     assert view["alike"]  # four images tell nothing apart: p is at least 1 / 8
@@ -184,6 +185,11 @@ def jobs(*rows: tuple[str, float, int, float | None]) -> pd.DataFrame:
     return frame.assign(dataset="cub200", model="resnet50")
 
 
+def roar(*explainers: str, fractions: tuple[float, ...] = (0.0, 0.9), repeats: int = 1) -> dict:
+    settings = {"explainers": explainers, "fractions": fractions, "repeats": repeats}
+    return {"cub200": settings}
+
+
 def test_roar_area_by_hand():
     frame = jobs(
         ("none", 0.0, 0, 0.8),
@@ -192,7 +198,8 @@ def test_roar_area_by_hand():
         ("lime", 0.5, 0, 0.4),
         ("lime", 0.9, 0, None),
     )
-    rows = roar_scores(frame).set_index(["explainer", "variant"])
+    settings = roar("swag", "lime", fractions=(0.9, 0.0, 0.5))
+    rows = roar_scores(frame, settings).set_index(["explainer", "variant"])
     area = 0.5 * 0.7 + 0.4 * 0.4
     assert rows.loc[("swag", "plain"), "value"] == pytest.approx(area)
     assert rows.loc[("swag", "divided_by_range"), "value"] == pytest.approx(area / 0.9)
@@ -201,11 +208,13 @@ def test_roar_area_by_hand():
     assert rows.loc[("lime", "plain"), "error"] == "out of memory"
 
 
-def test_a_repeat_without_its_untouched_model_has_no_area():
-    rows = roar_scores(jobs(("none", 0.0, 0, 0.8), ("swag", 0.9, 0, 0.2), ("swag", 0.9, 1, 0.2)))
+def test_a_repeat_that_lacks_a_training_has_no_area():
+    frame = jobs(("none", 0.0, 0, 0.8), ("swag", 0.9, 0, 0.2), ("swag", 0.9, 1, 0.2))
+    rows = roar_scores(frame, roar("swag", repeats=3))
     rows = rows[rows["variant"] == "plain"].set_index("image_id")
     assert rows.loc["repeat 0", "value"] == pytest.approx(0.45)
-    assert rows.loc["repeat 1", "error"] == "a fraction of this repeat is not trained yet"
+    assert rows.loc["repeat 1", "error"] == "not every fraction is trained yet"
+    assert rows.loc["repeat 2", "error"] == "not every fraction is trained yet"
 
 
 def test_repeats_have_students_interval_and_no_test():
@@ -218,17 +227,61 @@ def test_repeats_have_students_interval_and_no_test():
         ),
     )
     rules = Rules(higher_is_better=False, interval=student_interval, tested=False)
-    table = make_table(roar_scores(frame), {"swag": "region", "lime": "region"}, rules, {})
+    rows = roar_scores(frame, roar("swag", "lime", repeats=3))
+    table = make_table(rows, {"swag": "region", "lime": "region"}, rules, {})
     cell = table.cell("swag", ("cub200", "resnet50", "plain"))
     low_M, high_M = student_interval(np.array([[0.45], [0.495], [0.54]]))
     assert (cell.ci_low, cell.ci_high) == pytest.approx((low_M[0], high_M[0]))
     assert (cell.n, cell.p_value) == (3, None)
 
 
-def test_kinds_of_thresholds_become_columns():
-    frame = scores_frame({"swag": [0.0, 1.0], "lime": [1.0, 1.0]})
-    frame = frame.assign(error_mean=[1.0, 1.0, 0.0, 0.0], error_value=[0.0, 1.0, 1.0, 1.0])
-    table = make_table(by_variant(frame), {"swag": "region", "lime": "region"}, LOWER, {})
-    assert [column[2] for column in table.columns] == ["value", "mean"]
-    assert table.cell("swag", ("digit_scenes", "tiny_vgg", "mean")).mean == 1.0
-    assert by_variant(scores_frame({"swag": [0.5]})).equals(scores_frame({"swag": [0.5]}))
+def overlaps(method: str, best: list[tuple[float, float] | None], **errors: str) -> pd.DataFrame:
+    """Return rows whose first images are held out and whose last are not."""
+    ids = sorted((f"i{n}" for n in range(40)), key=lambda image_id: not is_held_out(image_id))
+    count = len(best) // 2
+    num_held = sum(map(is_held_out, ids))
+    chosen = ids[:count] + ids[num_held : num_held + count]
+    return pd.DataFrame(
+        {
+            "image_id": chosen,
+            "value": [0.5] * len(best),
+            "error": [errors.get("error") if pair is None else None for pair in best],
+            "explainer": method,
+            "dataset": "imagenet",
+            "model": "vgg16",
+            "iou_value": [None if pair is None else np.array(pair, np.float32) for pair in best],
+        }
+    )
+
+
+def test_the_threshold_is_chosen_on_images_that_are_not_evaluated():
+    held, evaluated = [(0.6, 0.4), (0.7, 0.5)], [(0.4, 0.9), (0.8, 0.9)]
+    rows = by_threshold(overlaps("swag", held + evaluated))
+    assert rows["value"].tolist() == [1.0, 0.0]
+    assert rows["variant"].unique().tolist() == ["value"]
+    assert not any(is_held_out(image_id) for image_id in rows["image_id"])
+
+
+def test_images_without_boxes_are_missing_and_do_not_choose():
+    held, evaluated = [(0.4, 0.9), (np.nan, np.nan)], [(np.nan, np.nan), None]
+    frame = overlaps("swag", held + evaluated, error="cannot be decoded")
+    other = overlaps("lime", [*held, (0.4, 0.9), (0.4, 0.3)])
+    rows = by_threshold(pd.concat([frame, other], ignore_index=True))
+    assert rows["value"].isna().tolist() == [True, True, False, False]
+    table = make_table(rows, {"swag": "region", "lime": "region"}, LOWER, {})
+    column = ("imagenet", "vgg16", "value")
+    assert (table.cell("swag", column).n, table.cell("lime", column).mean) == (0, 0.5)
+    reasons = {row.error for row in missing_rows(rows, "weak_localisation", ["swag", "lime"])}
+    assert reasons == {"the metric gave no score", "cannot be decoded"}
+
+
+def test_without_held_out_boxes_no_threshold_can_be_chosen():
+    nothing = (np.nan, np.nan)
+    rows = by_threshold(overlaps("swag", [nothing, nothing, (0.4, 0.9), (0.4, 0.9)]))
+    assert rows["value"].isna().all()
+    assert "held out" in rows["error"].iloc[0]
+
+
+def test_rows_of_other_metrics_come_back_as_they_are():
+    frame = scores_frame({"swag": [0.5]})
+    assert by_threshold(frame) is frame

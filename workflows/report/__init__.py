@@ -58,11 +58,12 @@ def _page(
     first = next((section for section in sections if section.name == "table1"), None)
     if first is None:
         return Page(sections=sections, missing=missing), {}
-    methods = list(first.table.methods)
+    experiment = next(e for e in run.experiments if e.name == first.name)
+    methods = experiment.explainers
     num_images = max(1, min(SCRUBBER_IMAGES, MOST_IMAGES // len(first.table.columns)))
-    shown = choose_shown(run, methods, first.metric, open_dataset, num_images)
+    shown = choose_shown(run, experiment, open_dataset, num_images)
     gallery = _first_of_each(shown, min(GALLERY_IMAGES, num_images))
-    scrubber: dict[str, Any] | None = scrubber_data(run, shown, methods, first.metric)
+    scrubber: dict[str, Any] | None = scrubber_data(run, experiment, shown)
     page = Page(
         sections=sections,
         missing=missing,

@@ -19,7 +19,7 @@ from workflows.data import Dataset
 from workflows.errors import ImageError
 from workflows.report import names
 from workflows.report.figures import STYLE, literal
-from workflows.report.source import Run
+from workflows.report.source import Experiment, Run
 
 Bytes = NDArray[np.uint8]
 OpenDataset = Callable[[str], Dataset | None]
@@ -43,14 +43,14 @@ class Shown:
 
 
 def choose_shown(
-    run: Run, methods: Sequence[str], metric: str, open_dataset: OpenDataset, num_images: int
+    run: Run, experiment: Experiment, open_dataset: OpenDataset, num_images: int
 ) -> list[Shown]:
     """Return the first images of each data set and model that every method explained.
 
     The images of a data set come in a shuffled order, so the first ones are a fair sample and
     nobody chose them.
     """
-    scores = run.scores(metric, methods)
+    scores, methods = run.scores(experiment), experiment.explainers
     opened: dict[str, Dataset | None] = {}
     found = []
     for (dataset, model), rows in scores.groupby(["dataset", "model"], sort=False):

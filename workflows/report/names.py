@@ -79,14 +79,24 @@ METRICS = {
         "validation accuracy against that share (Hooker et al., 2019), once divided by the range "
         "of shares and once plain. Each value is one repeat of the training.",
     ),
-    "localisation": MetricText(
+    "weak_localisation": MetricText(
         "Localisation error",
-        "A saliency is cut at a threshold, whose level was chosen on other images, and one box is "
-        "drawn round what stays; the image counts as an error where the box overlaps no box of its "
-        "class by more than half (intersection over union).",
+        "A saliency is cut at a threshold (a share of its maximum, of its mean, or of its energy) "
+        "and one box is drawn round what stays; the image is an error where the box overlaps no "
+        "box of its object by more than half (intersection over union; Fong and Vedaldi, 2017). Each "
+        "method's level of threshold is chosen on a held-out quarter of the images, which is not "
+        "evaluated.",
         decimals=1,
         factor=100.0,
         unit="%",
+    ),
+    "pointing_game": MetricText(
+        "Pointing game",
+        "Share of images whose most salient pixel lies on the object (Zhang et al., 2018).",
+    ),
+    "energy_in_box": MetricText(
+        "Energy in the box",
+        "Share of the positive saliency that lies on the object (Wang et al., 2020).",
     ),
     "efficiency": MetricText(
         "Seconds per explanation",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,11 +51,11 @@ def curve_panels(
     scores: pd.DataFrame,
     methods: Sequence[str],
     interval: Interval,
-    x_T: Sequence[float] | None = None,
+    points: Mapping[str, Sequence[float]] | None = None,
 ) -> list[Panel]:
     """Return for each data set and model the mean curve of each method that has curves.
 
-    Without `x_T` the points of a curve are equally far apart from 0 to 1.
+    `points` holds the x of each data set's curves; without it they are evenly spread over 0 to 1.
     """
     panels = []
     for (dataset, model), rows in scores.groupby(["dataset", "model"], sort=False):
@@ -65,10 +65,12 @@ def curve_panels(
             curves = drawn.loc[drawn["explainer"] == method, "curve"]
             if len(curves):
                 curve_NT = np.stack(list(curves)).astype(np.float64)
-                points_T = np.linspace(0, 1, curve_NT.shape[1]) if x_T is None else np.array(x_T)
+                x_T = np.linspace(0, 1, curve_NT.shape[1])
+                if points is not None:
+                    x_T = np.array(points[dataset], dtype=np.float64)
                 summary = summarise(curve_NT, interval)
                 mean, low, high = summary.mean_M, summary.low_M, summary.high_M
-                lines.append(Line(names.method(method), method, points_T, mean, low, high))
+                lines.append(Line(names.method(method), method, x_T, mean, low, high))
         if lines:
             panels.append(Panel(title_of((dataset, model, "")), lines))
     return panels

@@ -16,23 +16,23 @@ from swag.classifier import IMAGENET_MEAN
 from swag.metrics.deletion import removal_step
 from workflows.report import names
 from workflows.report.gallery import Shown, jpeg
-from workflows.report.source import Run
+from workflows.report.source import Experiment, Run
 
 MOST_STEPS = 255  # a pixel's step is one byte
 
 
 def scrubber_data(
-    run: Run, shown: Sequence[Shown], methods: Sequence[str], metric: str
+    run: Run, experiment: Experiment, shown: Sequence[Shown]
 ) -> dict[str, Any] | None:
     """Return what the page draws from, as plain data, or None where there is nothing to draw.
 
     `pictures` are JPEGs; each of `items` is an image on a model with, per method, its score after
     each step and the step of every pixel as deflated bytes in row-major order.
     """
-    fields = run.benchmark["metrics"][metric]
+    fields = run.benchmark["metrics"][experiment.metric]
     if fields.get("class") != "Deletion" or fields["steps"] > MOST_STEPS:
         return None
-    scores = run.scores(metric, methods)
+    scores, methods = run.scores(experiment), experiment.explainers
     scores = scores[scores["image_id"].isin({item.image_id for item in shown})]
     rows = scores[scores["curve"].notna()].set_index(["dataset", "model", "image_id", "explainer"])
     pictures: dict[str, str] = {}

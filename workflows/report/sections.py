@@ -12,11 +12,12 @@ from swag.stats import bootstrap_interval, student_interval
 from workflows.report import names
 from workflows.report.figures import Axis, line_figure, paths_of, render
 from workflows.report.panels import SWEEPS, curve_panels, sweep_panels
-from workflows.report.paper import PaperValues, paper_values
-from workflows.report.roar import fractions_of, roar_scores
+from workflows.report.paper import ROAR_VARIANTS, PaperValues, paper_values
+from workflows.report.rows import by_threshold, roar_scores
 from workflows.report.source import Experiment, Run
 from workflows.report.tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
 
+BAND_RESAMPLES = 1000  # a band is only looked at, and every point of every curve has one
 ORDER = ("table1", "table2", "table3", "figure3", "table4", "table5", "figure5")
 
 
@@ -108,22 +109,22 @@ class Section:
 def build_sections(run: Run) -> list[Section]:
     """Return the experiments that have a score, in the paper's order, then the others."""
     place = {name: position for position, name in enumerate(ORDER)}
-    experiments = sorted(run.experiments, key=lambda e: place.get(e.name, len(place)))
-    sections = (_section(run, experiment) for experiment in experiments)
-    return [section for section in sections if section is not None]
+    sections = [_section(run, experiment) for experiment in run.experiments]
+    sections.append(_roar_section(run))
+    found = [section for section in sections if section is not None]
+    return sorted(found, key=lambda section: place.get(section.name, len(place)))
 
 
 def _section(run: Run, experiment: Experiment) -> Section | None:
-    if experiment.metric == "roar":
-        return _roar_section(run, experiment)
-    scores = run.scores(experiment.metric, experiment.explainers)
+    scores = run.scores(experiment)
+    scores = scores if scores.empty else by_threshold(scores)
     if scores.empty or scores["value"].isna().all():
         return None
     higher = run.higher_is_better(experiment.metric)
     rules = bootstrap_rules(higher_is_better=higher, seed=run.seed)
     heading = _heading(experiment)
     paper = paper_values(experiment.name)
-    table = make_table(by_variant(scores), run.kinds(experiment.explainers), rules, paper)
+    table = make_table(scores, run.kinds(experiment.explainers), rules, paper)
     drawing: Drawing | None
     if experiment.name in SWEEPS:
         drawing = _sweep_drawing(run, experiment, table, heading)
@@ -138,27 +139,35 @@ def _section(run: Run, experiment: Experiment) -> Section | None:
         table_shown=experiment.name not in SWEEPS,
         paper=paper,
         drawing=drawing,
-        missing=missing_rows(scores, experiment.metric, experiment.explainers),
+        missing=missing_rows(_one_variant(scores), experiment.metric, experiment.explainers),
     )
 
 
-def _roar_section(run: Run, experiment: Experiment) -> Section | None:
-    jobs = run.roar(experiment.explainers)
-    scores = roar_scores(jobs) if len(jobs) else jobs
+def _one_variant(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one kind of threshold, because an image is missing for all or none."""
+    if "variant" not in scores:
+        return scores
+    return scores[scores["variant"] == scores["variant"].iloc[0]]
+
+
+def _roar_section(run: Run) -> Section | None:
+    jobs = run.roar_jobs() if run.roar else pd.DataFrame()
+    scores = roar_scores(jobs, run.roar) if len(jobs) else jobs
     if scores.empty or scores["value"].isna().all():
         return None
+    explainers = list(dict.fromkeys(n for roar in run.roar.values() for n in roar["explainers"]))
     rules = Rules(higher_is_better=False, interval=student_interval, tested=False)
-    heading = _heading(experiment)
-    paper = paper_values(experiment.name)
-    one = scores[scores["variant"] == scores["variant"].iloc[0]]
-    panels = curve_panels(one, experiment.explainers, student_interval, fractions_of(jobs))
+    one = scores[scores["variant"] == ROAR_VARIANTS[0]]
+    fractions = {dataset: sorted(roar["fractions"]) for dataset, roar in run.roar.items()}
+    panels = curve_panels(one, explainers, student_interval, fractions)
     axis = Axis(x="Pixels removed", y="Accuracy after retraining", markers=True, x_is_share=True)
+    paper = paper_values("table4")
     return Section(
-        name=experiment.name,
-        heading=heading,
+        name="table4",
+        heading=HEADINGS["table4"],
         metric="roar",
         higher_is_better=False,
-        table=make_table(scores, run.kinds(experiment.explainers), rules, paper),
+        table=make_table(scores, run.kinds(explainers), rules, paper),
         table_shown=True,
         unit_of_n="repeat",
         paper=paper,
@@ -168,32 +177,15 @@ def _roar_section(run: Run, experiment: Experiment) -> Section | None:
             "Accuracy after retraining against the share of pixels removed, a line per method",
             render(line_figure(panels, axis)),
         ),
-        missing=missing_rows(one, "roar", experiment.explainers),
+        missing=missing_rows(one, "roar", explainers),
     )
-
-
-def by_variant(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per kind of threshold where a metric has such columns, else the rows.
-
-    A column "error_KIND" holds the per-image result of that kind.
-    """
-    kinds = [kind for kind in names.THRESHOLDS if f"error_{kind}" in scores]
-    if not kinds:
-        return scores
-    parts = [scores.assign(value=scores[f"error_{kind}"], variant=kind) for kind in kinds]
-    frame = pd.concat(parts)
-    return frame.sort_values(["dataset", "model"], kind="stable", key=_first_seen)
-
-
-def _first_seen(column: pd.Series) -> pd.Series:
-    return pd.Series(pd.factorize(column)[0], index=column.index)
 
 
 def _curve_drawing(run: Run, experiment: Experiment, scores: pd.DataFrame) -> Drawing | None:
     """Return Figure 2 for the first table; the other tables are read without curves."""
     if experiment.name != "table1":
         return None
-    interval = partial(bootstrap_interval, seed=run.seed)
+    interval = partial(bootstrap_interval, seed=run.seed, num_resamples=BAND_RESAMPLES)
     panels = curve_panels(scores, experiment.explainers, interval)
     if not panels:
         return None

@@ -27,11 +27,13 @@ class RunStore(Protocol):
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table or figure of the benchmark: one metric of some explainers."""
+    """A table or figure of the benchmark: one metric of some explainers; empty stands for all."""
 
     name: str
     metric: str
     explainers: tuple[str, ...]
+    datasets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
 
 class Run:
@@ -45,9 +47,17 @@ class Run:
 
     @property
     def experiments(self) -> list[Experiment]:
+        """Return the experiments that have a metric, in the benchmark's order."""
         return [
-            Experiment(name, fields["metric"], tuple(fields["explainers"]))
+            Experiment(
+                name=name,
+                metric=fields["metric"],
+                explainers=tuple(fields["explainers"]),
+                datasets=tuple(fields.get("datasets") or ()),
+                models=tuple(fields.get("models") or ()),
+            )
             for name, fields in (self.benchmark.get("experiments") or {}).items()
+            if fields["metric"] is not None
         ]
 
     @property
@@ -57,8 +67,15 @@ class Run:
     def kinds(self, explainers: Sequence[str]) -> dict[str, Kind]:
         return {name: self.benchmark["explainers"][name]["kind"] for name in explainers}
 
+    @property
+    def roar(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the settings of remove and retrain by the data set that validates."""
+        return self.benchmark.get("roar") or {}
+
     def higher_is_better(self, metric: str) -> bool:
-        return bool(self.benchmark["metrics"][metric]["higher_is_better"])
+        """Tell a metric's direction; a time is no metric of the benchmark: shorter is better."""
+        fields = self.benchmark["metrics"].get(metric) or {"higher_is_better": False}
+        return bool(fields["higher_is_better"])
 
     def fields(self, explainer: str) -> dict[str, object]:
         """Return an explainer's settings under dotted names."""
@@ -69,19 +86,21 @@ class Run:
         found = (self.benchmark.get("subjects") or {}).get(f"{dataset}/{model}") or {}
         return found.get("model") or {}
 
-    def scores(self, metric: str, explainers: Sequence[str]) -> pd.DataFrame:
-        """Return the rows of some explainers, in the benchmark's order of data sets and models."""
+    def scores(self, experiment: Experiment) -> pd.DataFrame:
+        """Return an experiment's rows, in the benchmark's order of data sets and models."""
+        metric = experiment.metric
         if metric not in self._scores:
             self._scores[metric] = self._sorted(self.store.read_scores(metric))
         frame = self._scores[metric]
-        return frame if frame.empty else frame[frame["explainer"].isin(explainers)]
+        for column in ("explainers", "datasets", "models"):
+            names = getattr(experiment, column)
+            if names and not frame.empty:
+                frame = frame[frame[column.removesuffix("s")].isin(names)]
+        return frame
 
-    def roar(self, explainers: Sequence[str]) -> pd.DataFrame:
-        """Return the training jobs of some explainers, and every job without removed pixels."""
-        frame = self._sorted(self.store.read_roar())
-        if frame.empty:
-            return frame
-        return frame[frame["explainer"].isin(explainers) | (frame["removed_fraction"] == 0)]
+    def roar_jobs(self) -> pd.DataFrame:
+        """Return the training jobs in the benchmark's order of data sets and models."""
+        return self._sorted(self.store.read_roar())
 
     def _sorted(self, frame: pd.DataFrame) -> pd.DataFrame:
         if frame.empty:
