@@ -417,8 +417,8 @@ def test_page_has_runnable_shell_and_a_price_to_fill_in(page: Path) -> None:
 
 
 def swagflow_calls() -> list[list[str]]:
-    """Return every call of swagflow in the pages, the manifest and the script, as words."""
-    texts = [path.read_text() for path in CLUSTER.glob("*.md")]
+    """Return every call of swagflow in the pages, the README, the manifest and the script."""
+    texts = [path.read_text() for path in [ROOT / "README.md", *CLUSTER.glob("*.md")]]
     texts.append(f"$ {load('kuberay/rayjob.yaml')['spec']['entrypoint']}\n")
     texts.append(re.sub(r"^swagflow", "$ swagflow", SCRIPT.read_text(), flags=re.MULTILINE))
     joined = "\n".join(texts).replace("\\\n", " ")
@@ -432,6 +432,8 @@ def test_every_call_of_swagflow_uses_options_that_it_has() -> None:
     assert len(calls) >= 8
     if "submit" not in commands:
         pytest.skip("the command line has no submit yet")
+    table = re.findall(r"^\| `swagflow (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert set(table) == set(commands)
     for _, name, *words in calls:
         options = {option for item in commands[name].params for option in item.opts}
         assert {word for word in words if word.startswith("--")} <= options, (name, words)
