@@ -141,7 +141,11 @@ def write_scores(store: Store, metric: str, cell: tuple[str, str, str], rows: li
         "curve": pa.list_(pa.float32()),
         "error": pa.string(),
     }
-    own = {name: pa.float64() for name in rows[0] if name not in fixed}
+    own = {
+        name: pa.list_(pa.float32()) if isinstance(value, list) else pa.float64()
+        for name, value in rows[0].items()
+        if name not in fixed
+    }
     folder = f"scores/metric={metric}/dataset={dataset}/model={model}/explainer={method}"
     write(store, folder, pa.Table.from_pylist(rows, schema=pa.schema({**fixed, **own})))
 

@@ -83,8 +83,8 @@ METRICS = {
         "Localisation error",
         "A saliency is cut at a threshold (a share of its maximum, of its mean, or of its energy) "
         "and one box is drawn round what stays; the image is an error where the box overlaps no "
-        "box of its object by more than half (intersection over union; Fong and Vedaldi, 2017). Each "
-        "method's level of threshold is chosen on a held-out quarter of the images, which is not "
+        "box of its object by more than half (intersection over union; Fong and Vedaldi, 2017). "
+        "Each method's threshold is chosen on a held-out quarter of the images, which is not "
         "evaluated.",
         decimals=1,
         factor=100.0,
