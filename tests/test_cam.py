@@ -102,6 +102,7 @@ def test_huge_scores_do_not_overflow(explainer: GradCAM | GradCAMPlusPlus) -> No
     model, batch = toy_cnn(), batch_of(images(2))
     plain = explainer(Signals(classifier_of(model), batch))
     model[-1].weight.data *= 2.0**20
+    model[-1].bias.data *= 2.0**20
     loud = explainer(Signals(classifier_of(model), batch))
     assert torch.isfinite(loud).all()
     if isinstance(explainer, GradCAM):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from swag.classifier import Classifier
 from swag.types import Batch
 
 MEAN, STD = (0.5,) * 3, (0.25,) * 3
+FEW = 12
 
 
 def images(count: int, size: int = 32, seed: int = 0) -> Tensor:
@@ -28,6 +30,21 @@ def images(count: int, size: int = 32, seed: int = 0) -> Tensor:
 def batch_of(image_BCHW: Tensor, **fields: Any) -> Batch:
     names = tuple(f"image-{index}" for index in range(len(image_BCHW)))
     return Batch(image_BCHW=image_BCHW, image_ids=fields.pop("image_ids", names), **fields)
+
+
+def annotated(image_BCHW: Tensor) -> Batch:
+    """A batch with everything that a data set may know of its images."""
+    count, _, height, width = image_BCHW.shape
+    mask_BHW = torch.zeros(count, height, width, dtype=torch.bool)
+    mask_BHW[:, 4:12, 6:20] = True
+    box = torch.tensor([[6.0, 4.0, 20.0, 12.0]])
+    return batch_of(
+        image_BCHW,
+        seed=3,
+        label_B=torch.arange(count) % 5,
+        boxes=(box,) * count,
+        mask_BHW=mask_BHW,
+    )
 
 
 def take(batch: Batch, index: Sequence[int]) -> Batch:
@@ -48,28 +65,35 @@ def dyadic(model: nn.Module, seed: int = 1) -> nn.Module:
     """Set each weight to a random multiple of 1/8 in [-1/2, 1/2], evaluation mode, frozen.
 
     With `images` and `MEAN`, `STD` all gradients are then exact in float32: the same bits in any
-    order of summation, so on any processor and at any batch size.
+    order of summation, so on any processor and at any batch size. Biases are 1/512 off, so that no
+    activation is exactly zero on the way from a uniform image, where rounding would choose a side.
     """
     rng = np.random.default_rng(seed)
     for parameter in model.parameters():
-        values = rng.integers(-4, 5, parameter.shape) / 8
+        values = rng.integers(-4, 5, parameter.shape) / 8 + (parameter.ndim == 1) / 512
         parameter.data = torch.from_numpy(values).to(parameter)
     return model.eval().requires_grad_(requires_grad=False)
 
 
 def toy_cnn(num_classes: int = 5, *, inplace: bool = True) -> nn.Module:
-    """A VGG in miniature."""
+    """A VGG in miniature.
+
+    It pools by means: on a uniform image, from which XRAI's integrated gradients start, rounding
+    would choose the maximum. With this seed no activation on their way to `images(3)` comes nearer
+    to zero than 7e-5, so that rounding cannot switch a unit.
+    """
     return dyadic(
         nn.Sequential(
             nn.Conv2d(3, 6, 3, padding=1),
             nn.ReLU(inplace),
-            nn.MaxPool2d(2),
+            nn.AvgPool2d(2),
             nn.Conv2d(6, 8, 3, padding=1),
             nn.ReLU(inplace),
             nn.AdaptiveAvgPool2d(2),
             nn.Flatten(),
             nn.Linear(32, num_classes),
-        )
+        ),
+        seed=104,
     )
 
 
@@ -79,6 +103,18 @@ def classifier_of(model: nn.Module, **options: Any) -> Classifier:
 
 def toy() -> Classifier:
     return classifier_of(toy_cnn())
+
+
+def reduced(item: Any) -> Any:
+    """The same class with at most a few masks, samples, steps and segments."""
+    smaller = {}
+    for field in dataclasses.fields(item):
+        value = getattr(item, field.name)
+        if dataclasses.is_dataclass(value):
+            smaller[field.name] = reduced(value)
+        elif type(value) is int and (field.name.startswith("num_") or field.name == "steps"):
+            smaller[field.name] = min(value, FEW)
+    return dataclasses.replace(item, **smaller)
 
 
 class Linear(nn.Module):
