@@ -141,13 +141,15 @@ def write_scores(store: Store, metric: str, cell: tuple[str, str, str], rows: li
         "curve": pa.list_(pa.float32()),
         "error": pa.string(),
     }
-    own = {
-        name: pa.list_(pa.float32()) if isinstance(value, list) else pa.float64()
-        for name, value in rows[0].items()
-        if name not in fixed
-    }
+    own = {name: _kind(value) for name, value in rows[0].items() if name not in fixed}
     folder = f"scores/metric={metric}/dataset={dataset}/model={model}/explainer={method}"
     write(store, folder, pa.Table.from_pylist(rows, schema=pa.schema({**fixed, **own})))
+
+
+def _kind(value: object) -> pa.DataType:
+    if isinstance(value, list):
+        return pa.list_(pa.float32())
+    return pa.string() if isinstance(value, str) else pa.float64()
 
 
 def write_masks(store: Store, cell: tuple[str, str, str], ids: Sequence[str], size: int) -> None:

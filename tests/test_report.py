@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fake_run import LEVELS, FakeDataset, fake_benchmark, make_run
+from fake_run import LEVELS, FakeDataset, fake_benchmark, make_run, write_scores
 from PIL import Image
 
 from swag.metrics.deletion import removal_step
@@ -355,6 +355,24 @@ def test_roar_has_a_table_and_a_figure(tmp_path):
     text = Page(store.written["report.html"].decode()).text
     assert "3 repeats" in text
     assert "paper 0.173" in text
+
+
+def test_timings_name_their_machine(tmp_path):
+    benchmark = fake_benchmark(("swag",), ("vgg16",))
+    benchmark["experiments"] = {"table6": {"metric": "efficiency", "explainers": ["swag"]}}
+    benchmark["timings"] = {"efficiency": {"class": "Efficiency", "images": 2}}
+    store = make_run(tmp_path, methods=(), models=(), benchmark=benchmark)
+    rows = [
+        {"image_id": image_id, "value": seconds, "seconds_batched": seconds / 4, "error": None}
+        | {"target": 0, "curve": None, "hardware": "Imaginary GPU"}
+        for image_id, seconds in (("a", 0.2), ("b", 0.4))
+    ]
+    write_scores(store, "efficiency", ("imagenet", "vgg16", "swag"), rows)
+    text = Page(report(store)[1]["report.html"].decode()).text
+    assert "Timed on Imaginary GPU; the paper's on an NVIDIA Titan X." in text
+    assert "0.300" in text
+    assert "paper 0.120" in text
+    assert "0.0750" in text
 
 
 def test_every_method_of_the_catalogue_looks_different():

@@ -9,7 +9,7 @@ from fake_run import make_run, scores_frame
 from swag.metrics.localisation import is_held_out
 from swag.stats import bootstrap_interval, compare, holm, student_interval
 from workflows.report.paper import paper_values
-from workflows.report.rows import by_threshold, roar_scores
+from workflows.report.rows import by_threshold, by_variant, roar_scores
 from workflows.report.sections import build_sections
 from workflows.report.source import Run
 from workflows.report.tables import (
@@ -136,7 +136,7 @@ def test_values_of_the_paper():
     assert paper_values("table3")["lime_ig", "imagenet", "vgg16", ""] == 0.09
     assert paper_values("table4")["swag_ig", "cub200", "resnet50", "plain"] == 0.172
     assert paper_values("table5")["rise", "imagenet", "vgg16", "energy"] == pytest.approx(0.4968)
-    assert paper_values("table6")["xrai", "imagenet", "resnet50", ""] == 30.57
+    assert paper_values("table6")["xrai", "imagenet", "resnet50", "single"] == 30.57
     assert paper_values("mine") == {}
 
 
@@ -284,4 +284,13 @@ def test_without_held_out_boxes_no_threshold_can_be_chosen():
 
 def test_rows_of_other_metrics_come_back_as_they_are():
     frame = scores_frame({"swag": [0.5]})
-    assert by_threshold(frame) is frame
+    assert by_variant(frame) is frame
+
+
+def test_timings_are_shown_alone_and_in_batches():
+    frame = scores_frame({"swag": [0.5, 0.7], "lime": [31.1, 30.1]})
+    frame = frame.assign(seconds_batched=[0.01, 0.03, 5.0, 6.0])
+    table = make_table(by_variant(frame), {"swag": "region", "lime": "region"}, LOWER, {})
+    assert [column[2] for column in table.columns] == ["single", "batched"]
+    cells = [table.cell("swag", column) for column in table.columns]
+    assert [cell_view(cell, "efficiency", 1.0)["mean"] for cell in cells] == ["0.600", "0.0200"]

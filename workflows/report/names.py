@@ -44,7 +44,13 @@ KINDS = {
     "pixel": "Pixel methods",
 }
 THRESHOLDS = {"value": "Value", "mean": "Mean", "energy": "Energy"}
-VARIANTS = {**THRESHOLDS, "divided_by_range": "Divided by range", "plain": "Plain"}
+VARIANTS = {
+    **THRESHOLDS,
+    "divided_by_range": "Divided by range",
+    "plain": "Plain",
+    "single": "One image at a time",
+    "batched": "In batches",
+}
 FEATURES = {"image": "I", "image_gradient": "I+G", "gradient": "G"}
 
 
@@ -54,7 +60,8 @@ class MetricText:
 
     label: str
     definition: str = ""
-    decimals: int = 3
+    decimals: int | None = 3
+    """None: three significant digits."""
     factor: float = 1.0
     """What a stored value is multiplied by to be shown."""
     unit: str = ""
@@ -100,8 +107,10 @@ METRICS = {
     ),
     "efficiency": MetricText(
         "Seconds per explanation",
-        "Wall time of one method alone on one image: model passes and all else it needs, after a "
-        "warm-up, the device synchronised.",
+        "Wall time of one method alone: model passes and all else it needs, after a "
+        "warm-up, the device synchronised; for one image at a time, and for a batch divided by its "
+        "number of images.",
+        decimals=None,
         unit="s",
     ),
 }

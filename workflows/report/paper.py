@@ -52,5 +52,7 @@ def _values(
                     yield (method, first, table["model"], variant), value
             elif experiment == "table5":
                 yield (method, table["dataset"], first, second), value / 100
+            elif experiment == "table6":
+                yield (method, "imagenet", first, "single"), value
             else:
-                yield (method, table.get("dataset", "imagenet"), first, ""), value
+                yield (method, table["dataset"], first, ""), value

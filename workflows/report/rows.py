@@ -14,15 +14,23 @@ from workflows.report import names
 from workflows.report.paper import ROAR_VARIANTS
 
 
+def by_variant(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each variant of a metric that has some; others come back as they are."""
+    if any(f"iou_{kind}" in scores for kind in names.THRESHOLDS):
+        return by_threshold(scores)
+    if "seconds_batched" in scores:
+        batched = scores.assign(value=scores["seconds_batched"], variant="batched")
+        return pd.concat([scores.assign(variant="single"), batched], ignore_index=True)
+    return scores
+
+
 def by_threshold(scores: pd.DataFrame) -> pd.DataFrame:
     """Return whether each evaluated image is wrong, for each kind of threshold.
 
     For rows of `WeakLocalisation`: the threshold's level is chosen for each data set, model and
-    method on the held-out images, which are then left out. Other rows come back as they are.
+    method on the held-out images, which are then left out.
     """
     kinds = [kind for kind in names.THRESHOLDS if f"iou_{kind}" in scores]
-    if not kinds:
-        return scores
     held = {image_id: is_held_out(image_id) for image_id in scores["image_id"].unique()}
     keys = ["dataset", "model"]
     parts = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pandas as pd
@@ -13,7 +13,7 @@ from workflows.report import names
 from workflows.report.figures import Axis, line_figure, paths_of, render
 from workflows.report.panels import SWEEPS, curve_panels, sweep_panels
 from workflows.report.paper import ROAR_VARIANTS, PaperValues, paper_values
-from workflows.report.rows import by_threshold, roar_scores
+from workflows.report.rows import by_variant, roar_scores
 from workflows.report.source import Experiment, Run
 from workflows.report.tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
 
@@ -117,12 +117,12 @@ def build_sections(run: Run) -> list[Section]:
 
 def _section(run: Run, experiment: Experiment) -> Section | None:
     scores = run.scores(experiment)
-    scores = scores if scores.empty else by_threshold(scores)
+    scores = scores if scores.empty else by_variant(scores)
     if scores.empty or scores["value"].isna().all():
         return None
     higher = run.higher_is_better(experiment.metric)
     rules = bootstrap_rules(higher_is_better=higher, seed=run.seed)
-    heading = _heading(experiment)
+    heading = _heading(experiment, scores)
     paper = paper_values(experiment.name)
     table = make_table(scores, run.kinds(experiment.explainers), rules, paper)
     drawing: Drawing | None
@@ -144,7 +144,7 @@ def _section(run: Run, experiment: Experiment) -> Section | None:
 
 
 def _one_variant(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of one kind of threshold, because an image is missing for all or none."""
+    """Return the rows of one variant of the metric, which miss the same images."""
     if "variant" not in scores:
         return scores
     return scores[scores["variant"] == scores["variant"].iloc[0]]
@@ -208,9 +208,13 @@ def _sweep_drawing(run: Run, experiment: Experiment, table: Table, heading: Head
     return Drawing(heading.stem, heading.number, alt, render(line_figure(panels, axis)))
 
 
-def _heading(experiment: Experiment) -> Heading:
+def _heading(experiment: Experiment, scores: pd.DataFrame) -> Heading:
     own = Heading("", names.plain(experiment.name), f"{experiment.name}_{experiment.metric}")
-    return HEADINGS.get(experiment.name, own)
+    heading = HEADINGS.get(experiment.name, own)
+    if "hardware" not in scores:
+        return heading
+    machines = ", ".join(sorted(scores["hardware"].dropna().unique()))
+    return replace(heading, note=f"Timed on {machines}; the paper's on an NVIDIA Titan X.")
 
 
 def files_of(section: Section) -> dict[str, bytes]:

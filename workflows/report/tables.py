@@ -16,6 +16,7 @@ from swag.stats import Floats, Interval, bootstrap_interval, compare, holm, summ
 from swag.types import Kind
 from workflows.report.paper import PaperValues
 
+KEYS = ["dataset", "model", "variant"]
 Column = tuple[str, str, str]
 """Data set, model and variant of the metric (such as a kind of threshold; "" where it has none)."""
 
@@ -116,7 +117,9 @@ def make_table(
         scores = scores.assign(variant="")
     columns: list[Column] = []
     cells: list[Cell] = []
-    for column, rows in scores.groupby(["dataset", "model", "variant"], sort=False):
+    groups = scores.groupby(["dataset", "model"], sort=False)
+    parts = (part for _, rows in groups for part in rows.groupby(KEYS, sort=False))
+    for column, rows in parts:
         values = rows.pivot(index="image_id", columns="explainer", values="value")
         value_NM = values.reindex(columns=list(methods)).to_numpy(np.float64)
         if not np.isnan(value_NM).all():

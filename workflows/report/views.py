@@ -117,7 +117,8 @@ def numbers(cell: Cell, metric: str) -> dict[str, str | None]:
 
 def _number(value: float, metric: str, sign: str = "") -> str:
     text = names.metric_text(metric)
-    return format(value * text.factor, f"{sign}.{text.decimals}f").replace("-", "\u2212")
+    digits = "#.3g" if text.decimals is None else f".{text.decimals}f"
+    return format(value * text.factor, sign + digits).replace("-", "\u2212")
 
 
 def _difference(cell: Cell, metric: str) -> dict[str, Any] | None:
