@@ -14,7 +14,7 @@ from rich.console import Console
 from tests.test_config import changed
 from workflows.cli import guarded
 from workflows.commands import run_benchmark, show_status
-from workflows.config import resolve
+from workflows.config import load_benchmark, resolve
 from workflows.errors import UserError
 from workflows.run import Opened, open_benchmark
 from workflows.store import Store
@@ -43,8 +43,7 @@ class Runner:
         console = Console(file=stream, width=200)
         code = guarded(
             lambda: run_benchmark(
-                str(self.config),
-                list(overrides),
+                load_benchmark(str(self.config), overrides),
                 str(self.folder),
                 (workers, None),
                 retry_errors=retry,

@@ -50,6 +50,10 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", help="Processes; 0 runs in this one.  [one per GPU, else per core]"),
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="One experiment, such as table1; may be given many times."),
+]
 Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster.")]
 
 
@@ -61,6 +65,7 @@ def run(
     set_: Set = None,
     workers: Workers = None,
     address: Address = None,
+    only: Only = None,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Compute rows again that have an error.")
     ] = False,
@@ -70,12 +75,12 @@ def run(
     Run it again after any interruption: what is stored is kept, and the result is the same.
     """
     from workflows.commands import run_benchmark
+    from workflows.config import load_benchmark
 
     uri = run_dir or f"runs/{Path(benchmark).stem}"
     raise typer.Exit(
         run_benchmark(
-            config or benchmark,
-            set_ or [],
+            load_benchmark(config or benchmark, set_ or [], only or []),
             uri,
             (workers, address),
             retry_errors=retry_errors,
@@ -92,12 +97,15 @@ def plan(
     set_: Set = None,
     workers: Workers = None,
     address: Address = None,
+    only: Only = None,
 ) -> None:
     """Show what a run would compute: images, model passes and storage. Writes nothing."""
     from workflows.commands import show_plan
+    from workflows.config import load_benchmark
 
     uri = run_dir or f"runs/{Path(benchmark).stem}"
-    show_plan(config or benchmark, set_ or [], uri, (workers, address), Console())
+    wanted = load_benchmark(config or benchmark, set_ or [], only or [])
+    show_plan(wanted, uri, (workers, address), Console())
 
 
 @app.command(epilog="Example: swagflow status runs/full-benchmark")

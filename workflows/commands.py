@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from rich.table import Table
 import swag
 from swag.catalog import EXPLAINERS, METRICS, lookup
 from swag.models import ModelSpec, load_classifier, model_names
-from workflows.config import config_names, load_benchmark
+from workflows.benchmark import Benchmark
+from workflows.config import EFFICIENCY, config_names
 from workflows.cost import summary
 from workflows.data import DATASETS, Dataset, load_image
 from workflows.errors import ImageError, UserError
@@ -31,8 +31,7 @@ SHOWN_ERRORS = 20
 
 
 def run_benchmark(
-    config: str,
-    overrides: Sequence[str],
+    benchmark: Benchmark,
     uri: str,
     where: tuple[int | None, str | None],
     *,
@@ -41,7 +40,6 @@ def run_benchmark(
 ) -> int:
     """Compute, report and say what is missing; return the exit code."""
     start = time.monotonic()
-    benchmark = load_benchmark(config, overrides)
     store = Store(uri)
     resources = choose_resources(*where)
     opened = open_benchmark(benchmark)
@@ -64,13 +62,21 @@ def _opener(datasets: dict[str, Dataset]) -> Any:
 
 
 def failed_rows(store: Store) -> pd.DataFrame:
-    """Return the score rows that have an error, with the names of their cells."""
+    """Return the score rows and retraining jobs that have an error, with what they belong to."""
     columns = ["dataset", "model", "explainer", "image_id", "error"]
     frames = []
     for metric in store.metrics():
         scores = store.read_scores(metric)
         bad = scores[scores["error"].notna()]
         frames.append(bad[columns].assign(metric=metric))
+    jobs = store.read_roar()
+    if len(jobs):
+        failed = jobs[jobs["error"].notna()]
+        names = [
+            f"model {repeat} without {f:.0%}"
+            for repeat, f in zip(failed["repeat"], failed["removed_fraction"], strict=True)
+        ]
+        frames.append(failed.assign(image_id=names, metric="roar")[[*columns, "metric"]])
     return pd.concat(frames) if frames else pd.DataFrame(columns=[*columns, "metric"])
 
 
@@ -100,14 +106,9 @@ def forget_errors(store: Store) -> None:
 
 
 def show_plan(
-    config: str,
-    overrides: Sequence[str],
-    uri: str,
-    where: tuple[int | None, str | None],
-    console: Console,
+    benchmark: Benchmark, uri: str, where: tuple[int | None, str | None], console: Console
 ) -> None:
     """Print a row per cell with its images and passes, and the total."""
-    benchmark = load_benchmark(config, overrides)
     resources = choose_resources(*where)
     opened = open_benchmark(benchmark)
     plan = opened.plan(Store(uri))
@@ -143,6 +144,7 @@ def _incomplete_cells(store: Store, described: dict[str, Any]) -> list[str]:
     for (dataset, *_), count in counts.items():
         most[dataset] = max(most.get(dataset, 0), count)
     lines = []
+    limits = {name: fields.get("images") for name, fields in described["metrics"].items()}
     for subject in described["subjects"]:
         dataset, _, model = subject.partition("/")
         for experiment in described["experiments"].values():
@@ -154,7 +156,8 @@ def _incomplete_cells(store: Store, described: dict[str, Any]) -> list[str]:
                 continue
             for explainer in experiment["explainers"] if metric else ():
                 held = counts.get((dataset, model, explainer, metric), 0)
-                if held < max(most.get(dataset, 0), 1):
+                wanted = max(most.get(dataset, 0), 1)
+                if held < min(wanted, limits.get(metric) or wanted):
                     lines.append(f"unfinished: {subject} {explainer} {metric} ({held} rows)")
     return sorted(set(lines))
 
@@ -181,7 +184,7 @@ def show_list(what: str | None, console: Console) -> None:
     """Print names, one a line, with what they are."""
     lists: dict[str, list[tuple[str, str]]] = {
         "explainers": [(name, _about(item)) for name, item in EXPLAINERS.items()],
-        "metrics": [(name, _about(item)) for name, item in METRICS.items()],
+        "metrics": [(name, _about(item)) for name, item in {**METRICS, **EFFICIENCY}.items()],
         "models": [(name, "") for name in model_names()],
         "datasets": [(name, _first_line(kind)) for name, kind in DATASETS.items()],
         "benchmarks": [(name, "") for name in config_names()],

@@ -13,12 +13,15 @@ from typing import Any
 import yaml
 
 from swag.catalog import EXPLAINERS, METRICS, lookup
+from swag.metrics.efficiency import Efficiency
 from swag.models import ModelSpec
 from workflows.benchmark import Benchmark, Experiment, Roar
 from workflows.build import configured, mapping_of, require_known
 from workflows.data import DATASETS, DatasetConfig
 from workflows.errors import UserError
 
+ROAR_EXPERIMENT = "table4"
+EFFICIENCY = {"efficiency": Efficiency()}
 SECTIONS = ("datasets", "models", "explainers", "metrics")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -57,8 +60,10 @@ def config_names() -> list[str]:
     ]
 
 
-def load_benchmark(name: str, overrides: Sequence[str] = ()) -> Benchmark:
+def load_benchmark(name: str, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> Benchmark:
     """Return the benchmark of a configuration with `key=value` overrides applied.
+
+    `only` names the experiments to keep; "table4" is remove and retrain. None: all.
 
     Raises:
         UserError: see `resolve`; or an override that is not `key=value`.
@@ -72,7 +77,27 @@ def load_benchmark(name: str, overrides: Sequence[str] = ()) -> Benchmark:
         _apply(raw, override)
     if any(override.partition("=")[0] in SECTIONS for override in overrides):
         _prune(raw)
-    return resolve(raw)
+    return select(resolve(raw), only)
+
+
+def select(benchmark: Benchmark, only: Sequence[str]) -> Benchmark:
+    """Return the benchmark with the named experiments alone; all where none is named.
+
+    Raises:
+        UserError: there is no such experiment.
+    """
+    known = [*benchmark.experiments, *([ROAR_EXPERIMENT] if benchmark.roar else [])]
+    for name in only:
+        require_known(name, known, f"--only {name}")
+    if not only:
+        return benchmark
+    return dataclasses.replace(
+        benchmark,
+        experiments={
+            name: benchmark.experiments[name] for name in only if name in benchmark.experiments
+        },
+        roar=benchmark.roar if ROAR_EXPERIMENT in only else {},
+    )
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -113,20 +138,22 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
             data set, a value of the wrong type or out of range, or an empty section.
     """
     raw = copy.deepcopy(dict(raw))
-    known = {item.name for item in dataclasses.fields(Benchmark)} - {"on"}
+    known = {item.name for item in dataclasses.fields(Benchmark)} - {"on", "timings"}
     for key in raw:
         require_known(key, known, key)
     for section in SECTIONS:
         if not raw.get(section):
             raise UserError(f"{section}: a benchmark needs at least one")
     models, on = _models(mapping_of(raw["models"], "models"))
+    metrics = _presets("metric", raw["metrics"], {**METRICS, **EFFICIENCY})
     benchmark = Benchmark(
         name=_name(raw.get("name"), "name"),
         datasets=_datasets(mapping_of(raw["datasets"], "datasets")),
         models=models,
         on=on,
         explainers=_presets("explainer", raw["explainers"], EXPLAINERS),
-        metrics=_presets("metric", raw["metrics"], METRICS),
+        metrics={k: metric for k, metric in metrics.items() if not isinstance(metric, Efficiency)},
+        timings={k: metric for k, metric in metrics.items() if isinstance(metric, Efficiency)},
         experiments=_experiments(raw),
         roar={
             name: configured(Roar(train="", explainers=()), fields, f"roar.{name}")
@@ -254,7 +281,8 @@ def _check_references(benchmark: Benchmark) -> None:
     for name, experiment in benchmark.experiments.items():
         path = f"experiments.{name}"
         if experiment.metric is not None:
-            require_known(experiment.metric, benchmark.metrics, f"{path}.metric")
+            metrics = {**benchmark.metrics, **benchmark.timings}
+            require_known(experiment.metric, metrics, f"{path}.metric")
         for section in ("explainers", "datasets", "models"):
             for item in getattr(experiment, section):
                 require_known(item, getattr(benchmark, section), f"{path}.{section}.{item}")
