@@ -99,8 +99,8 @@ class Score:
     """float64; NaN where the image cannot be scored (stored as null, never as 0)."""
     curve_BT: Tensor | None = None
     """float32."""
-    columns: Mapping[str, Tensor] = field(default_factory=dict)
-    """Further per-image values, stored under their own names; each (B,) or (B, n)."""
+    columns: Mapping[str, Tensor | tuple[str, ...]] = field(default_factory=dict)
+    """Further per-image values, stored under their own names; each (B,), (B, n) or B texts."""
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from swag.metrics.efficiency import Efficiency
 from swag.models import ModelSpec
 from swag.types import Explainer, Metric
 from workflows.data import DatasetConfig
@@ -69,11 +70,15 @@ class Benchmark:
     models: Mapping[str, ModelSpec]
     explainers: Mapping[str, Explainer]
     metrics: Mapping[str, Metric]
+    timings: Mapping[str, Efficiency] = field(default_factory=dict)
+    """Metrics of an explainer itself; a configuration has them among its metrics."""
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     roar: Mapping[str, Roar] = field(default_factory=dict)
     """By the data set that validates."""
     on: Mapping[str, Mapping[str, ModelSpec]] = field(default_factory=dict)
     """model -> data set -> its specification there, where it differs (fine-tuned weights)."""
+    explainers_on: Mapping[str, Mapping[str, Explainer]] = field(default_factory=dict)
+    """explainer -> model -> its settings there, where they differ (number of RISE's masks)."""
     seed: int = 0
     shard_size: int = 32
     """Images per part file, and per pass of the shared signals' memory."""
@@ -83,12 +88,19 @@ class Benchmark:
     def model_spec(self, dataset: str, model: str) -> ModelSpec:
         return self.on.get(model, {}).get(dataset, self.models[model])
 
+    def explainer(self, name: str, model: str) -> Explainer:
+        """Return an explainer as it is on a model."""
+        return self.explainers_on.get(name, {}).get(model, self.explainers[name])
+
     def wanted(self, dataset: str, model: str) -> list[tuple[str, str | None]]:
-        """Return what is computed there: (explainer, metric), or (explainer, None) for masks."""
+        """Return what is computed there: (explainer, metric), or (explainer, None) for masks.
+
+        Timings need no masks and are not among it.
+        """
         cells = {
             (explainer, metric): None
             for experiment in self.experiments.values()
-            if experiment.covers(dataset, model)
+            if experiment.covers(dataset, model) and experiment.metric not in self.timings
             for explainer in experiment.explainers
             for metric in (None, experiment.metric)
         }
@@ -97,3 +109,13 @@ class Benchmark:
                 cells |= {(explainer, None): None for explainer in roar.explainers}
         order = {name: index for index, name in enumerate(self.explainers)}
         return sorted(cells, key=lambda cell: (order[cell[0]], cell[1] or ""))
+
+    def timed(self, dataset: str, model: str) -> list[tuple[str, str]]:
+        """Return what is timed there: (explainer, metric)."""
+        cells = {
+            (explainer, experiment.metric): None
+            for experiment in self.experiments.values()
+            if experiment.covers(dataset, model) and experiment.metric in self.timings
+            for explainer in experiment.explainers
+        }
+        return [(explainer, metric) for explainer, metric in cells if metric is not None]

@@ -53,6 +53,14 @@ def description() -> dict[str, object]:
     }
 
 
+def device_name(device: torch.device) -> str:
+    """Return what timings on a device are of: the GPU, or the processor and its threads in use."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -72,17 +72,27 @@ def cells_of(
 
     `fingerprints` are what identify the data set and the model beyond their configuration.
     """
-    cells: dict[tuple[str, str | None], Cell] = {}
-    for explainer, metric in benchmark.wanted(dataset, model):
-        about = {
-            "subject": fingerprints,
-            "explainer": describe(benchmark.explainers[explainer]),
-            "seed": benchmark.seed,
-        }
-        if metric is not None:
-            about["metric"] = describe(benchmark.metrics[metric])
-        cells[explainer, metric] = Cell(dataset, model, explainer, metric, key_of(about))
-    return cells
+    return {
+        names: cell_of(benchmark, (dataset, model, *names), fingerprints)
+        for names in benchmark.wanted(dataset, model)
+    }
+
+
+def cell_of(
+    benchmark: Benchmark,
+    names: tuple[str, str, str, str | None],
+    fingerprints: Mapping[str, object],
+) -> Cell:
+    """Return the cell of a data set, model, explainer and metric or None."""
+    dataset, model, explainer, metric = names
+    about = {
+        "subject": fingerprints,
+        "explainer": describe(benchmark.explainer(explainer, model)),
+        "seed": benchmark.seed,
+    }
+    if metric is not None:
+        about["metric"] = describe({**benchmark.metrics, **benchmark.timings}[metric])
+    return Cell(dataset, model, explainer, metric, key_of(about))
 
 
 def make_plan(

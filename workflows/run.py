@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from swag.models import load_classifier, weights_sha256
 from workflows.benchmark import Benchmark
 from workflows.data import Dataset
+from workflows.efficiency import TimingWorker, plan_timings
 from workflows.errors import UserError
 from workflows.hardware import default_device, num_cores, tune_allocator
 from workflows.identity import describe
@@ -39,6 +40,9 @@ class Opened:
 
     def plan(self, store: Store) -> Plan:
         return make_plan(self.benchmark, self.datasets, self.subjects, store.parts())
+
+    def timings(self, store: Store) -> Plan:
+        return plan_timings(self.benchmark, self.datasets, self.subjects, store.parts("scores"))
 
 
 def open_benchmark(benchmark: Benchmark) -> Opened:
@@ -78,8 +82,11 @@ def description_of(opened: Opened) -> dict[str, Any]:
     described.pop("class")
     for name, explainer in benchmark.explainers.items():
         described["explainers"][name]["kind"] = explainer.kind
+    described["metrics"] |= described.pop("timings")
     for name, metric in benchmark.metrics.items():
         described["metrics"][name]["higher_is_better"] = metric.higher_is_better
+    for name, timing in benchmark.timings.items():
+        described["metrics"][name]["higher_is_better"] = timing.higher_is_better
     described["subjects"] = {
         f"{dataset}/{model}": subject for (dataset, model), subject in opened.subjects.items()
     }
@@ -149,16 +156,17 @@ def compute(opened: Opened, store: Store, resources: Resources, console: Console
         store.folder.remove_temporaries()
         description = reconcile(store, description_of(opened))
         plan = opened.plan(store)
+        timings = opened.timings(store)
         jobs = missing_jobs(jobs_of(opened.benchmark, opened.subjects), store)
         store.write_benchmark(description)
-        for path in plan.outdated:
+        for path in plan.outdated + timings.outdated:
             store.folder.delete(path)
-        if not plan.shards and not jobs:
+        if not plan.shards and not timings.shards and not jobs:
             console.print("Nothing to compute: the run folder holds every row.")
             return False
         subjects = {f"{d}/{m}": subject for (d, m), subject in opened.subjects.items()}
         store.write_provenance(provenance(subjects, asdict(resources)))
-        console.print(_announcement(plan, jobs, resources), soft_wrap=True)
+        console.print(_announcement(plan, timings, jobs, resources), soft_wrap=True)
         about = (opened.benchmark, store.uri)
         with _session(resources):
             if plan.shards:
@@ -171,14 +179,20 @@ def compute(opened: Opened, store: Store, resources: Resources, console: Console
                     for trained in _reports(RoarWorker, about, jobs, resources):
                         job = trained.job
                         progress.advance(1, f"{job.explainer} without {job.fraction:.0%}")
+        if timings.shards:
+            alone = replace(resources, num_workers=0)
+            with meter(console, timings.num_rows, "efficiency") as progress:
+                for timed in _reports(TimingWorker, about, timings.shards, alone):
+                    progress.advance(timed.shard.num_rows, timed.shard.tasks[0].explainer)
     return True
 
 
-def _announcement(plan: Plan, jobs: Sequence[RoarJob], resources: Resources) -> str:
+def _announcement(plan: Plan, timings: Plan, jobs: Sequence[RoarJob], resources: Resources) -> str:
     held = plan.num_rows_wanted - plan.num_rows
     parts = [f"{plan.num_rows} rows to compute in {len(plan.shards)} shards"] if plan.shards else []
     parts += [f"{held} rows held already"] if held else []
     parts += [f"{len(jobs)} models to retrain"] if jobs else []
+    parts += [f"{len(timings.shards)} methods to time"] if timings.shards else []
     where = f"{resources.num_workers} workers" if resources.num_workers else "this process"
     return f"{', '.join(parts)}; {where} on {resources.device}"
 

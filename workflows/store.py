@@ -121,23 +121,17 @@ class Store:
         good = [index for index, error in enumerate(rows.errors) if error is None]
         saliency = dict(zip(good, maps.saliency_BHW, strict=True))
         height, width = maps.saliency_BHW.shape[1:]
+        every = range(len(rows.errors))
         table = pa.table(
             {
                 "image_id": list(rows.image_ids),
                 "target": list(rows.targets),
-                "height": [
-                    height if index in saliency else None for index in range(len(rows.errors))
-                ],
-                "width": [
-                    width if index in saliency else None for index in range(len(rows.errors))
-                ],
+                "height": [height if index in saliency else None for index in every],
+                "width": [width if index in saliency else None for index in every],
                 "saliency": [
-                    saliency[index].ravel() if index in saliency else None
-                    for index in range(len(rows.errors))
+                    saliency[index].ravel() if index in saliency else None for index in every
                 ],
-                "seconds": [
-                    maps.seconds if index in saliency else None for index in range(len(rows.errors))
-                ],
+                "seconds": [maps.seconds if index in saliency else None for index in every],
                 "error": list(rows.errors),
             },
             schema=EXPLANATION_SCHEMA,
@@ -172,12 +166,15 @@ class Store:
             ),
             "error": pa.array(list(rows.errors), pa.string()),
         }
-        for name, tensor in score.columns.items():
-            element = pa.from_numpy_dtype(tensor.cpu().numpy().dtype)
-            if tensor.ndim == 1:
-                columns[name] = spread([_null_if_nan(v) for v in tensor.tolist()], element)
+        for name, values in score.columns.items():
+            if isinstance(values, tuple):
+                columns[name] = spread(values, pa.string())
+                continue
+            element = pa.from_numpy_dtype(values.cpu().numpy().dtype)
+            if values.ndim == 1:
+                columns[name] = spread([_null_if_nan(v) for v in values.tolist()], element)
             else:
-                columns[name] = spread(tensor.cpu().numpy(), pa.list_(element))
+                columns[name] = spread(values.cpu().numpy(), pa.list_(element))
         self._write(cell, span, pa.table(columns))
 
     def _write(self, cell: Cell, span: tuple[int, int], table: pa.Table, **options: Any) -> None:

@@ -72,7 +72,7 @@ class ShardWorker:
             classifier = self._classifier(shard.dataset, shard.model)
             needs = frozenset[str]().union(
                 *(
-                    self._benchmark.explainers[task.explainer].needs
+                    self._benchmark.explainer(task.explainer, shard.model).needs
                     for task in shard.tasks
                     if task.stored_part is None
                 )
@@ -107,8 +107,7 @@ class ShardWorker:
         self, shard: Shard, task: Task, signals: Signals, errors: Sequence[str | None]
     ) -> tuple[Rows, Tensor]:
         """Return the shard's rows and saliencies, read where they are stored, else stored."""
-        targets = iter(signals.target_B.tolist())
-        rows = Rows(shard.image_ids, errors, [next(targets) if e is None else None for e in errors])
+        rows = self._rows(shard, signals, errors)
         if task.stored_part is not None:
             maps = self._store.read_part(task.stored_part)
             if missing := [i for i in signals.batch.image_ids if i not in maps]:
@@ -117,7 +116,7 @@ class ShardWorker:
                 )
             stored = [torch.from_numpy(maps[i].copy()) for i in signals.batch.image_ids]
             return rows, torch.stack(stored).to(self._device)
-        explainer = self._benchmark.explainers[task.explainer]
+        explainer = self._benchmark.explainer(task.explainer, shard.model)
         start = time.perf_counter()
         saliency_BHW = explainer(signals)
         on_cpu = saliency_BHW.cpu().numpy()
@@ -126,6 +125,11 @@ class ShardWorker:
             task.explanation, shard.span, rows, Maps(on_cpu, seconds, explainer.kind)
         )
         return rows, saliency_BHW
+
+    @staticmethod
+    def _rows(shard: Shard, signals: Signals, errors: Sequence[str | None]) -> Rows:
+        targets = iter(signals.target_B.tolist())
+        return Rows(shard.image_ids, errors, [next(targets) if e is None else None for e in errors])
 
     def give_up(self, shard: Shard, error: str) -> ShardReport:
         """Store rows with the error for all that the shard asks for."""
@@ -136,7 +140,7 @@ class ShardWorker:
     def store_failure(self, shard: Shard, task: Task, errors: Sequence[str | None]) -> int:
         """Store rows without values for all images of a task; return how many."""
         if task.stored_part is None:
-            kind = self._benchmark.explainers[task.explainer].kind
+            kind = self._benchmark.explainer(task.explainer, shard.model).kind
             rows = Rows(shard.image_ids, errors, [None] * len(errors))
             maps = Maps(np.zeros((0, 1, 1), np.float32), 0.0, kind)
             self._store.write_explanations(task.explanation, shard.span, rows, maps)
