@@ -121,6 +121,7 @@ def test_job_is_followed_to_its_exit_code(head: Head) -> None:
         "submit('import workflows; print(1234, workflows.__file__); raise SystemExit(3)')"
     )
     assert code == 3, text
+    assert "Uploading" not in text
     sent = re.findall(r"^1234 (.+)$", text, re.MULTILINE)
     assert sent
     assert not Path(sent[0]).is_relative_to(ROOT), "the job ran other code than was sent"

@@ -21,6 +21,8 @@ MAX_FAILURES = 10
 LONGEST_WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.5
 EXIT_INTERRUPTED = 130
+CHATTY = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
+"""Loggers of Ray's that would mix uploads and connections into the log of the run."""
 
 
 def submit(request: Request, address: str, console: Console, *, detach: bool = False) -> int:
@@ -117,7 +119,8 @@ def _connect(address: str) -> JobSubmissionClient:
             f"--address {address!r}: wanted the address of a cluster's dashboard, such as "
             "http://127.0.0.1:8265"
         )
-    logging.getLogger("ray").setLevel(logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         return JobSubmissionClient(address)
     except AuthenticationError as error:
