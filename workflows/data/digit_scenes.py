@@ -160,7 +160,7 @@ def _colour(rng: np.random.Generator) -> np.ndarray:
     return rng.permutation([rng.integers(192, 256), rng.integers(64), rng.integers(256)])
 
 
-_SMALLEST, _LARGEST = 32, 60  # side of the digit's 8x8 raster in the scene
+_SMALLEST, _LARGEST = 40, 80  # side of the digit's 8x8 raster in the scene
 _LUMA = np.array([299, 587, 114])  # ITU-R 601, in thousandths
 _CONTRAST = 60  # of 255; lower than that a digit is lost in a busy photograph
 

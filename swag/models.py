@@ -1,0 +1,253 @@
+"""Models by name: from architecture and weights to a `Classifier`; no code in a file is run."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from swag.catalog import lookup, nearest
+from swag.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
+from swag.tiny import TINY
+
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """Which model, with which weights, and how its images are normalised.
+
+    Raises:
+        ValueError: `mean` or `std` are not three numbers, or a `std` is not positive.
+    """
+
+    architecture: str
+    """tiny_vgg, tiny_resnet, a classification model of torchvision, or "module:callable"."""
+    weights: str = "default"
+    """A file (.safetensors, or .pt or .pth with tensors only), "random:SEED", the name of
+    torchvision's weights, or "default": those in this package for the tiny models, torchvision's
+    IMAGENET1K_V1 (the paper's) where there are such, what "module:callable" itself returns."""
+    num_classes: int | None = None
+    """None: as many as the weights have."""
+    cam_layer: str | None = None
+    """As in `Classifier`."""
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError(
+                "mean and std must be three numbers each, std positive, "
+                f"got {self.mean} and {self.std}"
+            )
+
+
+def model_names() -> list[str]:
+    """Return the names of all architectures that can be built without a module of one's own."""
+    return sorted(_builders())
+
+
+def load_classifier(spec: ModelSpec, *, device: torch.device, batch_size: int) -> Classifier:
+    """Return the model in evaluation mode with frozen parameters.
+
+    Raises:
+        ValueError: the architecture is unknown, or its weights are missing, unsafe to load or
+            those of another model or of other classes.
+    """
+    model = load_model(spec).eval().requires_grad_(requires_grad=False).to(device)
+    if device.type == "cpu":
+        # Convolutions run 1.1 (ResNet50) to 2.3 times (tiny models) as fast in this layout.
+        model = model.to(memory_format=torch.channels_last)
+    return Classifier(
+        model, mean=spec.mean, std=spec.std, cam_layer=spec.cam_layer, batch_size=batch_size
+    )
+
+
+def load_model(spec: ModelSpec) -> nn.Module:
+    """Return the model on the CPU with its weights, which can be trained.
+
+    Raises:
+        ValueError: as `load_classifier`.
+    """
+    if spec.weights.startswith("random:"):
+        return _build(spec, spec.num_classes, seed=_seed(spec.weights))
+    if spec.weights == "default" and _is_own(spec):
+        return _build(spec, spec.num_classes)
+    state = _state(spec)
+    num_classes = _num_classes(spec, state)
+    if spec.num_classes not in {None, num_classes}:
+        raise ValueError(
+            f"weights {spec.weights!r} have {num_classes} classes, but num_classes is "
+            f"{spec.num_classes}; leave it out, or train a new last layer with `swagflow train`"
+        )
+    model = _build(spec, num_classes)
+    _require_fit(spec, state, model.state_dict())
+    model.load_state_dict(state)
+    return model
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """Return the sha256 of all weights by name, whatever file or memory layout they come from."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _builders() -> dict[str, Callable[..., nn.Module]]:
+    # Imported here because it takes a second, which the tiny models do not need.
+    import torchvision  # noqa: PLC0415
+
+    names = torchvision.models.list_models(module=torchvision.models)
+    return {**TINY, **{name: torchvision.models.get_model_builder(name) for name in names}}
+
+
+def _is_own(spec: ModelSpec) -> bool:
+    """Return whether neither this package nor torchvision has the architecture, but others do."""
+    if spec.architecture in TINY:
+        return False
+    known = _builders()
+    lookup("model", spec.architecture, known)
+    return spec.architecture not in known
+
+
+def _build(spec: ModelSpec, num_classes: int | None, seed: int = 0) -> nn.Module:
+    """Return the architecture with random weights; the global random numbers are left alone."""
+    known = TINY if spec.architecture in TINY else _builders()
+    builder = lookup("model", spec.architecture, known)
+    options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
+    if spec.architecture in {"googlenet", "inception_v3"}:
+        # torchvision's weights are for the first authors' normalisation.
+        options |= {"transform_input": _is_official(spec), "init_weights": True}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = builder(**options)
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"{spec.architecture} returned a {type(model).__name__}, wanted a torch.nn.Module"
+        )
+    return model
+
+
+def _seed(weights: str) -> int:
+    number = weights.removeprefix("random:")
+    if not number.isdecimal():
+        raise ValueError(f"weights {weights!r}: wanted random:SEED with a whole number as the seed")
+    return int(number)
+
+
+def _is_official(spec: ModelSpec) -> bool:
+    return Path(spec.weights).suffix == "" and not spec.weights.startswith("random:")
+
+
+def _state(spec: ModelSpec) -> State:
+    if not _is_official(spec):
+        return _read(Path(spec.weights).expanduser())
+    if spec.architecture not in TINY:
+        return _official(spec)
+    if spec.weights != "default":
+        raise ValueError(_no_such_weights(spec, ["default"]))
+    with as_file(files("swag") / "weights" / f"{spec.architecture}.safetensors") as path:
+        return _read(path)
+
+
+def _official(spec: ModelSpec) -> State:
+    """Return weights of torchvision, downloaded unless they are in its cache."""
+    import torchvision  # noqa: PLC0415
+
+    if _is_own(spec):
+        raise ValueError(_no_such_weights(spec, ["default"]))
+    known = torchvision.models.get_model_weights(spec.architecture)
+    names = [weights.name for weights in known]
+    name = spec.weights
+    if name == "default":
+        name = "IMAGENET1K_V1" if "IMAGENET1K_V1" in names else known.DEFAULT.name
+    if name not in names:
+        raise ValueError(_no_such_weights(spec, ["default", *names]))
+    weights = known[name]
+    try:
+        state = weights.get_state_dict(
+            progress=False, check_hash=True, weights_only=True, map_location="cpu"
+        )
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+        raise ValueError(
+            f"weights {name} of {spec.architecture} could not be loaded ({error}); without a "
+            f"network put {weights.url} at {file}, or set TORCH_HOME to a folder that has it"
+        ) from error
+    # The files of the densenets write denselayer1.norm.1 for denselayer1.norm1.
+    return {re.sub(r"(denselayer\d+\.\w+)\.(\d\.)", r"\1\2", key): state[key] for key in state}
+
+
+def _no_such_weights(spec: ModelSpec, names: list[str]) -> str:
+    hint = nearest(spec.weights, dict.fromkeys(names))
+    return (
+        f"weights {spec.weights!r} of {spec.architecture} are unknown{hint}, random:SEED or a file "
+        "(.safetensors, .pt, .pth)"
+    )
+
+
+def _read(path: Path) -> State:
+    """Return the tensors of a weights file; a file that holds code is refused, not run."""
+    if not path.is_file():
+        raise ValueError(f"weights file {path} does not exist")
+    try:
+        if path.suffix == ".safetensors":
+            return cast(State, load_file(path))
+        if path.suffix in {".pt", ".pth"}:
+            return _plain(torch.load(path, map_location="cpu", weights_only=True), path)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"weights file {path} is damaged or holds more than tensors, and code in it is not "
+            "run; write torch.save(model.state_dict(), ...) or a .safetensors file"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"weights file {path} cannot be read: {error}") from error
+    raise ValueError(f"weights file {path} must end in .safetensors, .pt or .pth")
+
+
+def _plain(content: object, path: Path) -> State:
+    """Return the state dict, also of a training checkpoint or of a `DataParallel` model."""
+    while isinstance(content, Mapping):
+        if content and all(isinstance(value, Tensor) for value in content.values()):
+            return {str(key).removeprefix("module."): value for key, value in content.items()}
+        content = content.get("state_dict", content.get("model"))
+    raise ValueError(f"weights file {path} holds no state dict of a model")
+
+
+def _num_classes(spec: ModelSpec, state: State) -> int | None:
+    """Return how many classes the weights are for: the length of the model's last parameter."""
+    if _is_own(spec):
+        return spec.num_classes
+    with torch.device("meta"):
+        *_, (last, parameter) = _build(spec, None).named_parameters()
+    return len(state.get(last, parameter))
+
+
+def _require_fit(spec: ModelSpec, got: State, wanted: State) -> None:
+    faults = {
+        "missing": [name for name in wanted if name not in got],
+        "unknown": [name for name in got if name not in wanted],
+        "of another shape": [
+            name for name in wanted if name in got and got[name].shape != wanted[name].shape
+        ],
+    }
+    found = [
+        f"{len(names)} {fault} (first: {names[0]})" for fault, names in faults.items() if names
+    ]
+    if found:
+        raise ValueError(
+            f"weights {spec.weights!r} do not fit {spec.architecture}: of its {len(wanted)} "
+            f"tensors {', '.join(found)}; name the architecture that they were trained with"
+        )
