@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -175,6 +176,8 @@ def test_numbers_of_a_page():
     view = cell_view(table.cell("guided_backprop", COLUMN), "weak_localisation", end=1.0)
     assert view["mean"] == "15.0"
     assert view["difference"]["mean"] == "\u221215.0"
+    tiny = replace(table.cell("grad_cam", COLUMN), difference=-0.0001)
+    assert cell_view(tiny, "deletion", end=1.0)["difference"]["mean"] == "0.000"
     assert view["alike"]  # four images tell nothing apart: p is at least 1 / 8
 
 

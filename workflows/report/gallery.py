@@ -156,7 +156,8 @@ def _picture(dataset: Dataset | None, image_id: str) -> Bytes | None:
 def _class_name(dataset: Dataset | None, target: int) -> str:
     if dataset is None or target >= len(dataset.class_names):
         return f"class {target}"
-    return dataset.class_names[target]
+    name = dataset.class_names[target]
+    return f"class {name}" if name.isdigit() else name
 
 
 def _tiles(item: Shown, methods: Sequence[str], size: tuple[int, int]) -> list[Bytes]:

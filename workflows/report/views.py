@@ -118,7 +118,10 @@ def numbers(cell: Cell, metric: str) -> dict[str, str | None]:
 def _number(value: float, metric: str, sign: str = "") -> str:
     text = names.metric_text(metric)
     digits = "#.3g" if text.decimals is None else f".{text.decimals}f"
-    return format(value * text.factor, sign + digits).replace("-", "\u2212")
+    shown = format(value * text.factor, sign + digits)
+    if float(shown) == 0:
+        return shown.lstrip("+-")
+    return shown.replace("-", "\u2212")
 
 
 def _difference(cell: Cell, metric: str) -> dict[str, Any] | None:
