@@ -31,7 +31,7 @@ def parts_of(plan: Plan) -> list[Part]:
     for shard in plan.shards:
         for task in shard.tasks:
             cells = [cell for _, cell in task.metrics]
-            if task.stored_part is None:
+            if task.stored_parts is None:
                 cells.append(task.explanation)
             for cell in cells:
                 name = (cell.dataset, cell.model, cell.explainer, cell.metric)
@@ -82,8 +82,32 @@ def test_a_new_metric_reads_the_stored_masks() -> None:
     plan = plan_of(more, 8, done)
     tasks = [task for shard in plan.shards for task in shard.tasks]
     assert len(tasks) == 4
-    assert all(task.stored_part is not None for task in tasks)
+    assert all(task.stored_parts is not None for task in tasks)
     assert all([name for name, _ in task.metrics] == ["coarse"] for task in tasks)
+
+
+def test_a_new_metric_reads_masks_that_were_stored_in_two_goes() -> None:
+    """And it does so wherever its own rows begin."""
+    first = parts_of(plan_of(benchmark(), 6, []))
+    done = first + parts_of(plan_of(benchmark(), 8, first))
+    more = benchmark(metrics={"deletion": {}, "coarse": {"type": "deletion", "steps": 4}})
+    masks = [part.path for part in done if part.cell[2:] == ("swag", None)]
+    whole, divided = plan_of(more, 8, done).shards
+    assert whole.tasks[0].stored_parts == (masks[0],)
+    assert divided.tasks[0].stored_parts == (masks[1], masks[2])
+    some = [part for part in done if part.cell[3] is None or part.first < 6]
+    (shard,) = plan_of(benchmark(), 8, some).shards
+    assert shard.span == (6, 7)
+    assert shard.tasks[0].stored_parts == (masks[2],)
+
+
+def test_what_lies_behind_a_lost_part_is_computed_with_it() -> None:
+    first = parts_of(plan_of(benchmark(), 6, []))
+    done = first + parts_of(plan_of(benchmark(), 8, first))
+    lost = [part for part in done if part.first != 4]
+    plan = plan_of(benchmark(), 8, lost)
+    assert [shard.span for shard in plan.shards] == [(4, 7)]
+    assert set(plan.outdated) == {part.path for part in lost if part.first == 6}
 
 
 def test_a_changed_field_is_a_new_cell_and_outdates_the_old_one() -> None:

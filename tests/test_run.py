@@ -121,6 +121,16 @@ def test_more_images_and_methods_may_join(runner: Runner) -> None:
     assert counts.to_dict() == dict.fromkeys(EXPLAINERS, 9)
 
 
+def test_a_new_metric_reads_masks_that_were_stored_in_two_goes(runner: Runner) -> None:
+    runner("datasets.squares.images=6")
+    runner("datasets.squares.images=8")
+    masks = {path for path in runner.files() if path.startswith("explanations")}
+    metrics = {"deletion": {}, "coarse": {"type": "deletion", "steps": 4}}
+    assert runner("datasets.squares.images=8", metrics=metrics) == 0
+    assert len(Store(str(runner.folder)).read_scores("coarse")) == 8 * 4
+    assert {path for path in runner.files() if path.startswith("explanations")} == masks
+
+
 def test_results_do_not_depend_on_what_else_is_computed(runner: Runner, tmp_path: Path) -> None:
     runner("datasets.squares.images=6")
     (tmp_path / "alone").mkdir()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from swag.types import Explainer
 from workflows.benchmark import Benchmark
 from workflows.plan import Plan, Shard
 from workflows.ray_runner import Resources
@@ -36,20 +37,22 @@ def own_passes(item: object) -> Passes:
     return Passes(getattr(item, "num_forwards", 0), getattr(item, "num_backwards", 0))
 
 
-def shared_passes(benchmark: Benchmark, explainers: Iterable[str]) -> Passes:
+def shared_passes(explainers: Iterable[Explainer]) -> Passes:
     """Return what the signals of some explainers cost together: one forward, up to two backward."""
-    needs = frozenset[str]().union(*(benchmark.explainers[name].needs for name in explainers))
+    needs = frozenset[str]().union(*(explainer.needs for explainer in explainers))
     plain = bool(needs & {"gradient", "layer"})
     return Passes(1, plain + ("guided_gradient" in needs))
 
 
 def shard_passes(benchmark: Benchmark, shard: Shard) -> Passes:
     """Return the passes of a shard, shared signals counted once."""
-    fresh = [task.explainer for task in shard.tasks if task.stored_part is None]
-    total = shared_passes(benchmark, fresh)
+    fresh = [
+        benchmark.explainer(task.explainer, shard.model)
+        for task in shard.tasks
+        if task.stored_parts is None
+    ]
+    total = sum((own_passes(explainer) for explainer in fresh), shared_passes(fresh))
     for task in shard.tasks:
-        if task.stored_part is None:
-            total += own_passes(benchmark.explainers[task.explainer])
         for name, _ in task.metrics:
             total += own_passes(benchmark.metrics[name])
     return total * len(shard.image_ids)
@@ -59,7 +62,7 @@ def shard_bytes(benchmark: Benchmark, shard: Shard, pixels: int) -> float:
     """Return about how much a shard will store."""
     size = 0.0
     for task in shard.tasks:
-        if task.stored_part is None:
+        if task.stored_parts is None:
             size += pixels * BYTES_PER_PIXEL[benchmark.explainers[task.explainer].kind]
         size += BYTES_PER_SCORE * len(task.metrics)
     return size * len(shard.image_ids)

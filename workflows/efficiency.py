@@ -19,8 +19,6 @@ from workflows.plan import Plan, Shard, Task, cell_of
 from workflows.store import Part
 from workflows.worker import ShardWorker, attempt
 
-NO_PART = ""  # a timing needs no stored saliencies
-
 
 def plan_timings(
     benchmark: Benchmark,
@@ -52,7 +50,8 @@ def plan_timings(
             outdated += [other for other in same if other != path]
             if path not in same:
                 masks = cell_of(benchmark, (dataset, model, explainer, None), subject)
-                task = Task(explainer, masks, NO_PART, ((metric, cell),), "missing")
+                # A timing reads no masks, and writes none.
+                task = Task(explainer, masks, (), ((metric, cell),), "missing")
                 shards.append(Shard(dataset, model, 0, image_ids, (task,)))
     return Plan(tuple(shards), tuple(outdated), wanted)
 

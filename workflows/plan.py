@@ -20,7 +20,7 @@ class Task:
 
     explainer: str
     explanation: Cell
-    stored_part: str | None
+    stored_parts: tuple[str, ...] | None
     """Where the saliencies are, if they need not be computed."""
     metrics: tuple[tuple[str, Cell], ...]
     """Metrics to score, by name."""
@@ -48,7 +48,7 @@ class Shard:
     @property
     def num_rows(self) -> int:
         """Rows that it will add: one per image and cell."""
-        cells = sum((task.stored_part is None) + len(task.metrics) for task in self.tasks)
+        cells = sum((task.stored_parts is None) + len(task.metrics) for task in self.tasks)
         return cells * len(self.image_ids)
 
 
@@ -119,8 +119,10 @@ def make_plan(
         current: dict[tuple[str, str | None], list[Part]] = {}
         for name, cell in cells.items():
             found = stored.get((dataset, model, *name), [])
-            current[name] = [part for part in found if part.key == cell.key[:KEY_DIGITS]]
-            outdated += [part.path for part in found if part.key != cell.key[:KEY_DIGITS]]
+            same = [part for part in found if part.key == cell.key[:KEY_DIGITS]]
+            current[name] = _without_gaps(same, benchmark.shard_size)
+            kept = {part.path for part in current[name]}
+            outdated += [part.path for part in found if part.path not in kept]
         image_ids = datasets[dataset].image_ids
         wanted += len(cells) * len(image_ids)
         changed = {
@@ -128,6 +130,20 @@ def make_plan(
         }
         shards += _shards(benchmark, (dataset, model), image_ids, (cells, current, changed))
     return Plan(tuple(shards), tuple(outdated), wanted)
+
+
+def _without_gaps(parts: Iterable[Part], shard_size: int) -> list[Part]:
+    """Return the parts that fill each aligned slice from its beginning, without gap or overlap.
+
+    A part behind a lost one is computed again together with it.
+    """
+    kept: list[Part] = []
+    reached = 0
+    for part in sorted(parts, key=lambda part: (part.first, -part.last)):
+        if part.first == reached or (part.first > reached and part.first % shard_size == 0):
+            kept.append(part)
+            reached = part.last + 1
+    return kept
 
 
 _Cells = dict[tuple[str, str | None], Cell]
@@ -158,13 +174,13 @@ def _shards(
             for explainer in benchmark.explainers:
                 todo = [name for name in cells if name[0] == explainer and reached[name] == start]
                 if todo:
-                    paths = [path for last, path in ends[explainer, None] if last == end]
-                    aligned = reached[explainer, None] == end and start == begin
+                    masks = [path for stop, path in ends[explainer, None] if stop > start]
+                    complete = reached[explainer, None] >= end
                     tasks.append(
                         Task(
                             explainer=explainer,
                             explanation=cells[explainer, None],
-                            stored_part=paths[0] if aligned and len(paths) == 1 else None,
+                            stored_parts=tuple(masks) if complete else None,
                             metrics=tuple(
                                 (metric, cells[name, metric])
                                 for name, metric in todo

@@ -74,7 +74,7 @@ class ShardWorker:
                 *(
                     self._benchmark.explainer(task.explainer, shard.model).needs
                     for task in shard.tasks
-                    if task.stored_part is None
+                    if task.stored_parts is None
                 )
             )
             signals = Signals(classifier, loaded.batch, needs)
@@ -91,7 +91,7 @@ class ShardWorker:
             return self.store_failure(shard, task, [e or failure for e in errors])
         rows, saliency_BHW = result
         failed = sum(error is not None for error in errors)
-        num_errors = failed * (task.stored_part is None)
+        num_errors = failed * (task.stored_parts is None)
         for name, cell in task.metrics:
             metric = self._benchmark.metrics[name]
             score, failure = attempt(partial(metric, signals, saliency_BHW))
@@ -108,8 +108,12 @@ class ShardWorker:
     ) -> tuple[Rows, Tensor]:
         """Return the shard's rows and saliencies, read where they are stored, else stored."""
         rows = self._rows(shard, signals, errors)
-        if task.stored_part is not None:
-            maps = self._store.read_part(task.stored_part)
+        if task.stored_parts is not None:
+            maps = {
+                image_id: saliency_HW
+                for path in task.stored_parts
+                for image_id, saliency_HW in self._store.read_part(path).items()
+            }
             if missing := [i for i in signals.batch.image_ids if i not in maps]:
                 raise ValueError(
                     f"{len(missing)} images have no stored explanation, {missing[0]} first"
@@ -139,14 +143,14 @@ class ShardWorker:
 
     def store_failure(self, shard: Shard, task: Task, errors: Sequence[str | None]) -> int:
         """Store rows without values for all images of a task; return how many."""
-        if task.stored_part is None:
+        if task.stored_parts is None:
             kind = self._benchmark.explainer(task.explainer, shard.model).kind
             rows = Rows(shard.image_ids, errors, [None] * len(errors))
             maps = Maps(np.zeros((0, 1, 1), np.float32), 0.0, kind)
             self._store.write_explanations(task.explanation, shard.span, rows, maps)
         for _, cell in task.metrics:
             self._store_unscored(shard, cell, errors)
-        return len(errors) * ((task.stored_part is None) + len(task.metrics))
+        return len(errors) * ((task.stored_parts is None) + len(task.metrics))
 
     def _store_unscored(self, shard: Shard, cell: Cell, errors: Sequence[str | None]) -> None:
         rows = Rows(shard.image_ids, errors, [None] * len(errors))
