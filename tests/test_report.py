@@ -357,6 +357,17 @@ def test_roar_has_a_table_and_a_figure(tmp_path):
     assert "paper 0.173" in text
 
 
+def test_a_part_of_errors_alone_does_not_hide_a_metrics_columns(tmp_path):
+    store = make_run(tmp_path, methods=(), models=())
+    failed = {"image_id": "a", "target": 0, "value": None, "curve": None, "error": "no memory"}
+    scored = {**failed, "value": 0.5, "error": None, "iou_value": [0.25]}
+    write_scores(store, "weak_localisation", ("imagenet", "vgg16", "lime"), [failed])
+    write_scores(store, "weak_localisation", ("imagenet", "vgg16", "swag"), [scored])
+    rows = store.read_scores("weak_localisation").set_index("explainer")
+    assert rows.loc["swag", "iou_value"].tolist() == [0.25]
+    assert rows.loc["lime", "iou_value"] is None
+
+
 def test_timings_name_their_machine(tmp_path):
     benchmark = fake_benchmark(("swag",), ("vgg16",))
     benchmark["experiments"] = {"table6": {"metric": "efficiency", "explainers": ["swag"]}}
