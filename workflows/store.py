@@ -254,7 +254,7 @@ class Store:
             partitioning=partitioning,
             partition_base_dir=base,
         )
-        # pyarrow takes the first file's schema, and a part of errors alone lacks its metric's columns.
+        # pyarrow takes the first file's schema; a part of errors alone lacks its metric's columns.
         physical = [fragment.physical_schema for fragment in dataset.get_fragments()]
         dataset = dataset.replace_schema(pa.unify_schemas([dataset.schema, *physical]))
         return dataset.to_table(columns=columns, filter=query)
