@@ -16,7 +16,7 @@ from workflows.cli import guarded
 from workflows.commands import run_benchmark, show_status
 from workflows.config import load_benchmark, resolve
 from workflows.errors import UserError
-from workflows.run import Opened, open_benchmark
+from workflows.run import Opened, choose_resources, open_benchmark
 from workflows.store import Store
 from workflows.worker import ShardWorker
 
@@ -45,7 +45,7 @@ class Runner:
             lambda: run_benchmark(
                 load_benchmark(str(self.config), overrides),
                 str(self.folder),
-                (workers, None),
+                choose_resources(workers),
                 retry_errors=retry,
                 console=console,
             ),

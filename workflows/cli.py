@@ -1,4 +1,4 @@
-"""The command line: `swagflow run|plan|status|report|list|explain|train`."""
+"""The command line; every command only parses, and calls what does the work."""
 
 from __future__ import annotations
 
@@ -50,6 +50,10 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", help="Processes; 0 runs in this one.  [one per GPU, else per core]"),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="cpu or cuda.  [cuda where this machine has a GPU]"),
+]
 Only = Annotated[
     list[str] | None,
     typer.Option("--only", help="One experiment, such as table1; may be given many times."),
@@ -65,6 +69,7 @@ def run(
     set_: Set = None,
     workers: Workers = None,
     address: Address = None,
+    device: Device = None,
     only: Only = None,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Compute rows again that have an error.")
@@ -76,13 +81,14 @@ def run(
     """
     from workflows.commands import run_benchmark
     from workflows.config import load_benchmark
+    from workflows.run import choose_resources
 
     uri = run_dir or f"runs/{Path(benchmark).stem}"
     raise typer.Exit(
         run_benchmark(
             load_benchmark(config or benchmark, set_ or [], only or []),
             uri,
-            (workers, address),
+            choose_resources(workers, address, device),
             retry_errors=retry_errors,
             console=Console(stderr=True),
         )
@@ -97,23 +103,100 @@ def plan(
     set_: Set = None,
     workers: Workers = None,
     address: Address = None,
+    device: Device = None,
     only: Only = None,
 ) -> None:
     """Show what a run would compute: images, model passes and storage. Writes nothing."""
     from workflows.commands import show_plan
     from workflows.config import load_benchmark
+    from workflows.run import choose_resources
 
     uri = run_dir or f"runs/{Path(benchmark).stem}"
     wanted = load_benchmark(config or benchmark, set_ or [], only or [])
-    show_plan(wanted, uri, (workers, address), Console())
+    show_plan(wanted, uri, choose_resources(workers, address, device), Console())
 
 
-@app.command(epilog="Example: swagflow status runs/full-benchmark")
-def status(run: Annotated[str, typer.Argument(help="Folder or URI of a run.")]) -> None:
-    """Show how far a run is, cell by cell, and what went wrong."""
-    from workflows.commands import show_status
+@app.command(
+    epilog="Examples: swagflow status runs/full-benchmark, "
+    "swagflow status --address http://HEAD:8265 --job swagflow-1 --follow"
+)
+def status(
+    run: Annotated[str | None, typer.Argument(help="Folder or URI of a run.")] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="The head of a cluster, http://HEAD:8265.")
+    ] = None,
+    job: Annotated[
+        str | None, typer.Option("--job", help="A submitted job; all of them where left out.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Show the job's log until it ends.")
+    ] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop the job.")] = False,
+) -> None:
+    """Show how far a run is, cell by cell, and what went wrong; or how submitted jobs do."""
+    if (run is None) == (address is None):
+        raise UserError("status is of a run folder, or of a cluster's jobs: give RUN or --address")
+    if run is not None:
+        from workflows.commands import show_status
 
-    raise typer.Exit(show_status(run, Console()))
+        raise typer.Exit(show_status(run, Console()))
+    from workflows import ray_jobs
+
+    if (follow or stop) and job is None:
+        raise UserError("--follow and --stop need --job ID; status --address alone lists the jobs")
+    act = ray_jobs.stop if stop else ray_jobs.follow if follow else ray_jobs.job_status
+    raise typer.Exit(act(str(address), job, Console()))  # type: ignore[arg-type]
+
+
+@app.command(
+    epilog="Example: swagflow submit full-benchmark --address http://HEAD:8265 "
+    "--run-dir s3://BUCKET/run"
+)
+def submit(
+    benchmark: BenchmarkName,
+    address: Annotated[
+        str, typer.Option("--address", help="The head of the cluster, http://HEAD:8265.")
+    ],
+    run_dir: Annotated[
+        str, typer.Option("--run-dir", help="Folder or URI that the whole cluster reaches.")
+    ],
+    config: Config = None,
+    set_: Set = None,
+    workers: Workers = None,
+    device: Device = None,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Compute rows again that have an error.")
+    ] = False,
+    module: Annotated[
+        list[Path] | None,
+        typer.Option("--module", help="Folder of a package that the configuration names."),
+    ] = None,
+    environment: Annotated[
+        list[str] | None, typer.Option("--env", help="NAME=VALUE for the run and its workers.")
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return at once instead of following the log.")
+    ] = False,
+) -> None:
+    """Run a benchmark as a job on a Ray cluster, follow its log and exit with its code.
+
+    Submitting the same run again resumes it.
+    """
+    from workflows import ray_jobs
+    from workflows.submit import Request, parse_environment
+
+    request = Request(
+        benchmark=benchmark,
+        run_dir=run_dir,
+        config=config,
+        overrides=tuple(set_ or ()),
+        workers=workers,
+        device=device,
+        retry_errors=retry_errors,
+        modules=tuple(module or ()),
+        environment=parse_environment(environment or []),
+    )
+    raise typer.Exit(ray_jobs.submit(request, address, Console(), detach=detach))
 
 
 @app.command(epilog="Example: swagflow report runs/full-benchmark")

@@ -22,9 +22,10 @@ from workflows.data import DATASETS, Dataset, load_image
 from workflows.errors import ImageError, UserError
 from workflows.hardware import default_device
 from workflows.progress import duration
+from workflows.ray_runner import Resources
 from workflows.report import build_report
 from workflows.report.gallery import save_explanation
-from workflows.run import choose_resources, compute, open_benchmark
+from workflows.run import compute, open_benchmark
 from workflows.store import Store
 
 SHOWN_ERRORS = 20
@@ -33,7 +34,7 @@ SHOWN_ERRORS = 20
 def run_benchmark(
     benchmark: Benchmark,
     uri: str,
-    where: tuple[int | None, str | None],
+    resources: Resources,
     *,
     retry_errors: bool,
     console: Console,
@@ -41,7 +42,6 @@ def run_benchmark(
     """Compute, report and say what is missing; return the exit code."""
     start = time.monotonic()
     store = Store(uri)
-    resources = choose_resources(*where)
     opened = open_benchmark(benchmark)
     if retry_errors:
         forget_errors(store)
@@ -105,11 +105,8 @@ def forget_errors(store: Store) -> None:
             store.folder.delete(part.path)
 
 
-def show_plan(
-    benchmark: Benchmark, uri: str, where: tuple[int | None, str | None], console: Console
-) -> None:
+def show_plan(benchmark: Benchmark, uri: str, resources: Resources, console: Console) -> None:
     """Print a row per cell with its images and passes, and the total."""
-    resources = choose_resources(*where)
     opened = open_benchmark(benchmark)
     plan = opened.plan(Store(uri))
     console.print(summary(opened, plan, resources))

@@ -88,8 +88,5 @@ def summary(opened: Opened, plan: Plan, resources: Resources) -> Table:
         table.add_row(f"{dataset} / {model}", *(f"{value:,.0f}" for value in values))
     table.add_section()
     table.add_row("total", *(f"{value:,.0f}" for value in totals))
-    where = resources.device if resources.num_workers else "this process"
-    table.caption = (
-        f"{len(plan.shards)} shards for {max(resources.num_workers, 1)} workers ({where})"
-    )
+    table.caption = f"{len(plan.shards)} shards, {resources}"
     return table

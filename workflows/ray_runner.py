@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import ray
 import torch
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import AuthenticationError, RayActorError, RayTaskError
 
 from workflows.benchmark import Benchmark
 from workflows.errors import UserError
@@ -52,13 +52,22 @@ class Worker(Protocol[Work_contra, Report_co]):
 class Resources:
     """How a benchmark is run; nothing here changes a result."""
 
-    num_workers: int
+    num_workers: int | None
+    """None: as many as the cluster has room for."""
     threads: int = 1
     device: str = "cpu"
     address: str | None = None
     """A running cluster; None: Ray is started on this machine and stopped again."""
     gpus_per_worker: float = 1.0
     """On a GPU."""
+
+    def __str__(self) -> str:
+        if self.num_workers == 0:
+            return f"in this process on {self.device}"
+        count = (
+            "all workers that fit" if self.num_workers is None else f"{self.num_workers} workers"
+        )
+        return f"{count} on {self.device}"
 
 
 class _Actor:
@@ -129,14 +138,14 @@ def _connect(resources: Resources) -> None:
         options |= {
             "address": "local",
             "include_dashboard": False,
-            "num_cpus": max(resources.num_workers * resources.threads, 1),
+            "num_cpus": max((resources.num_workers or 1) * resources.threads, 1),
             "object_store_memory": 100 * 2**20,
         }
     else:
         options["address"] = resources.address
     try:
         ray.init(**options)
-    except (ConnectionError, ValueError) as error:
+    except (ConnectionError, ValueError, AuthenticationError) as error:
         raise UserError(
             f"no Ray cluster answers at {resources.address!r} ({error}); start one with "
             "'ray start --head', or leave --address out to run on this machine"
@@ -164,7 +173,7 @@ class _Runner(Generic[Work, Report]):
     def run(self, items: Sequence[Work]) -> Iterator[Report]:
         waiting = deque(items)
         suspects: deque[Work] = deque()
-        count = max(1, min(self._resources.num_workers, len(items)))
+        count = max(1, min(self._num_workers(), len(items)))
         slots = [self._start() for _ in range(count)]
         while waiting or suspects or any(slot.pending for slot in slots):
             for slot in slots:
@@ -181,6 +190,14 @@ class _Runner(Generic[Work, Report]):
                 yield self._give_up(item, _last_line(error))
         for slot in slots:
             ray.kill(slot.actor)
+
+    def _num_workers(self) -> int:
+        wanted, room = self._resources.num_workers, ray.cluster_resources()
+        if wanted is not None:
+            return wanted
+        if self._resources.device == "cuda":
+            return int(room.get("GPU", 0) / self._resources.gpus_per_worker)
+        return int(room.get("CPU", 0) / self._resources.threads)
 
     def _start(self) -> _Slot[Work]:
         _, uri = self._about

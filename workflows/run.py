@@ -193,12 +193,11 @@ def _announcement(plan: Plan, timings: Plan, jobs: Sequence[RoarJob], resources:
     parts += [f"{held} rows held already"] if held else []
     parts += [f"{len(jobs)} models to retrain"] if jobs else []
     parts += [f"{len(timings.shards)} methods to time"] if timings.shards else []
-    where = f"{resources.num_workers} workers" if resources.num_workers else "this process"
-    return f"{', '.join(parts)}; {where} on {resources.device}"
+    return f"{', '.join(parts)}; {resources}"
 
 
 def _session(resources: Resources) -> AbstractContextManager[None]:
-    return session(resources) if resources.num_workers else nullcontext()
+    return nullcontext() if resources.num_workers == 0 else session(resources)
 
 
 def _reports(
@@ -207,7 +206,7 @@ def _reports(
     items: Sequence[Work],
     resources: Resources,
 ) -> Iterator[Report]:
-    if resources.num_workers > 0:
+    if resources.num_workers != 0:
         yield from run_on_ray(worker, about, items, resources)
         return
     tune_allocator()
@@ -218,20 +217,22 @@ def _reports(
 
 
 def choose_resources(
-    workers: int | None, address: str | None, shards: int | None = None
+    workers: int | None, address: str | None = None, device: str | None = None
 ) -> Resources:
-    """Return the resources for `--workers` and `--address`.
+    """Return the resources for `--workers`, `--address` and `--device`.
 
-    Without a number: one worker per GPU, else per core; the thread of a worker is one, so that any
-    number of workers gives the same bits.
+    Without a number of workers: one per GPU, else per core, of this machine or of the cluster. A
+    worker has one thread, so that any number of workers gives the same bits.
     """
-    device = str(default_device())
-    if workers is None:
-        workers = torch.cuda.device_count() if device == "cuda" else num_cores()
-    if workers < 0:
+    device = str(default_device()) if device is None else device
+    if device not in {"cpu", "cuda"}:
+        raise UserError(f"--device {device}: wanted cpu or cuda")
+    if workers is not None and workers < 0:
         raise UserError(f"--workers {workers}: wanted 0 (in this process) or more")
-    if shards is not None:
-        workers = min(workers, shards)
+    if workers is None and address is None:
+        workers = torch.cuda.device_count() if device == "cuda" else num_cores()
+    if address is not None and workers == 0:
+        raise UserError("--workers 0 runs in this process, and --address on a cluster; give one")
     return Resources(num_workers=workers, device=device, address=address)
 
 
