@@ -9,7 +9,7 @@ import yaml
 
 from swag.explainers.swag import SWAG
 from swag.superpixels import SLIC, Quickshift
-from workflows.config import load_benchmark, resolve, select
+from workflows.config import load_benchmark, resolve
 from workflows.errors import UserError
 
 MINIMAL = {
@@ -180,13 +180,12 @@ def test_what_experiments_share_is_wanted_once() -> None:
     ]
 
 
-def test_only_some_experiments() -> None:
+def test_only_some_experiments(tmp_path: Path) -> None:
     experiments = {"table1": {"explainers": ["swag"]}, "table2": {"explainers": ["centre"]}}
-    benchmark = resolve(changed(explainers=["swag", "centre"], experiments=experiments))
-    assert select(benchmark, ["table2"]).wanted("squares", "toy") == [
-        ("centre", None),
-        ("centre", "deletion"),
-    ]
-    assert select(benchmark, []) == benchmark
-    with pytest.raises(UserError, match=r"unknown key '--only tabel2'; did you mean 'table2'\?"):
-        select(benchmark, ["tabel2"])
+    path = write(tmp_path, changed(explainers=["swag", "centre"], experiments=experiments))
+    benchmark = load_benchmark(path, only=["table2"])
+    assert benchmark.wanted("squares", "toy") == [("centre", None), ("centre", "deletion")]
+    assert list(benchmark.explainers) == ["centre"]
+    assert load_benchmark(path, only=[]) == load_benchmark(path)
+    with pytest.raises(UserError, match=r"unknown key 'only.tabel2'; did you mean 'table2'\?"):
+        load_benchmark(path, only=["tabel2"])

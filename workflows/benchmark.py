@@ -86,7 +86,13 @@ class Benchmark:
     """Images per model pass."""
 
     def model_spec(self, dataset: str, model: str) -> ModelSpec:
-        return self.on.get(model, {}).get(dataset, self.models[model])
+        """Return a model as it is on a data set; on one that only trains, as where it validates."""
+        special = self.on.get(model, {})
+        judged = {roar.train: validation for validation, roar in self.roar.items()}
+        for name in (dataset, judged.get(dataset, dataset)):
+            if name in special:
+                return special[name]
+        return self.models[model]
 
     def explainer(self, name: str, model: str) -> Explainer:
         """Return an explainer as it is on a model."""

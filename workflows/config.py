@@ -6,9 +6,10 @@ import copy
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -16,23 +17,27 @@ from swag.catalog import EXPLAINERS, METRICS, lookup
 from swag.metrics.efficiency import Efficiency
 from swag.models import ModelSpec
 from workflows.benchmark import Benchmark, Experiment, Roar
-from workflows.build import configured, mapping_of, require_known
+from workflows.build import configured, mapping_of, parse_yaml, require_known
+from workflows.compose import SECTIONS, expand_grids, include, prune, select
 from workflows.data import DATASETS, DatasetConfig
 from workflows.errors import UserError
 
-ROAR_EXPERIMENT = "table4"
 EFFICIENCY = {"efficiency": Efficiency()}
-SECTIONS = ("datasets", "models", "explainers", "metrics")
+T = TypeVar("T")
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-def read_config(name: str) -> dict[str, Any]:
-    """Return the YAML of a path, or of a name of the configurations in the package."""
+def read_config(name: str, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Return the YAML of a path, or of a name of the configurations in the package.
+
+    What it includes is part of it; `above` are the configurations that include this one.
+    """
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"} and not path.exists():
         path = config_folder() / f"{name}.yaml"
     try:
-        loaded = yaml.safe_load(path.read_text())
+        loaded = parse_yaml(path.read_text())
     except FileNotFoundError:
         known = ", ".join(config_names())
         raise UserError(
@@ -42,7 +47,9 @@ def read_config(name: str) -> dict[str, Any]:
         raise UserError(f"configuration {name!r} is not valid YAML: {error}") from error
     if not isinstance(loaded, dict):
         raise UserError(f"configuration {name!r} holds {type(loaded).__name__}, not a mapping")
-    return loaded
+    if path.resolve() in above:
+        raise UserError(f"configuration {name!r} includes itself")
+    return include(loaded, path, partial(read_config, above=(*above, path.resolve())))
 
 
 def config_folder() -> Path:
@@ -51,22 +58,23 @@ def config_folder() -> Path:
 
 
 def config_names() -> list[str]:
-    """Return the benchmarks of the package: every YAML of `configs/` that has explainers."""
+    """Return the benchmarks of the package: every YAML of `configs/` that has or includes some."""
     paths = sorted(config_folder().rglob("*.yaml"))
     return [
         str(path.relative_to(config_folder()).with_suffix(""))
         for path in paths
-        if "explainers:" in path.read_text()
+        if re.search("^(explainers|include):", path.read_text(), re.MULTILINE)
     ]
 
 
 def load_benchmark(name: str, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> Benchmark:
     """Return the benchmark of a configuration with `key=value` overrides applied.
 
-    `only` names the experiments to keep; "table4" is remove and retrain. None: all.
+    `only` names the experiments to keep, as the configuration's own `only` does: see `select`.
 
     Raises:
-        UserError: see `resolve`; or an override that is not `key=value`.
+        UserError: see `resolve`, `include`, `select` and `expand_grids`; or an override that is not
+            `key=value`.
     """
     raw = read_config(name)
     raw.setdefault("name", Path(name).stem)
@@ -74,38 +82,23 @@ def load_benchmark(name: str, overrides: Sequence[str] = (), only: Sequence[str]
         if section in raw:
             raw[section] = mapping_of(raw[section], section)
     for override in overrides:
-        _apply(raw, override)
+        apply_override(raw, override)
     if any(override.partition("=")[0] in SECTIONS for override in overrides):
-        _prune(raw)
-    return select(resolve(raw), only)
+        prune(raw)
+    written = raw.pop("only", [])
+    if chosen := only or written:
+        select(raw, [chosen] if isinstance(chosen, str) else chosen)
+    expand_grids(raw)
+    return resolve(raw)
 
 
-def select(benchmark: Benchmark, only: Sequence[str]) -> Benchmark:
-    """Return the benchmark with the named experiments alone; all where none is named.
-
-    Raises:
-        UserError: there is no such experiment.
-    """
-    known = [*benchmark.experiments, *([ROAR_EXPERIMENT] if benchmark.roar else [])]
-    for name in only:
-        require_known(name, known, f"--only {name}")
-    if not only:
-        return benchmark
-    return dataclasses.replace(
-        benchmark,
-        experiments={
-            name: benchmark.experiments[name] for name in only if name in benchmark.experiments
-        },
-        roar=benchmark.roar if ROAR_EXPERIMENT in only else {},
-    )
-
-
-def _apply(raw: dict[str, Any], override: str) -> None:
+def apply_override(raw: dict[str, Any], override: str) -> None:
+    """Set the value of one `key=value` in a configuration."""
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise UserError(f"--set {override!r}: wanted key=value, such as models=[tiny_vgg]")
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except yaml.YAMLError as error:
         raise UserError(f"--set {override!r}: the value is not YAML: {error}") from error
     parts = key.split(".")
@@ -138,20 +131,26 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
             data set, a value of the wrong type or out of range, or an empty section.
     """
     raw = copy.deepcopy(dict(raw))
-    known = {item.name for item in dataclasses.fields(Benchmark)} - {"on", "timings"}
+    known = {item.name for item in dataclasses.fields(Benchmark)} - {
+        "on",
+        "explainers_on",
+        "timings",
+    }
     for key in raw:
         require_known(key, known, key)
     for section in SECTIONS:
         if not raw.get(section):
             raise UserError(f"{section}: a benchmark needs at least one")
-    models, on = _models(mapping_of(raw["models"], "models"))
+    models = _models(mapping_of(raw["models"], "models"))
+    explainers = _presets("explainer", raw["explainers"], EXPLAINERS)
     metrics = _presets("metric", raw["metrics"], {**METRICS, **EFFICIENCY})
     benchmark = Benchmark(
         name=_name(raw.get("name"), "name"),
-        datasets=_datasets(mapping_of(raw["datasets"], "datasets")),
+        datasets=datasets_of(mapping_of(raw["datasets"], "datasets")),
         models=models,
-        on=on,
-        explainers=_presets("explainer", raw["explainers"], EXPLAINERS),
+        on=_on("models", raw, models),
+        explainers=explainers,
+        explainers_on=_on("explainers", raw, explainers),
         metrics={k: metric for k, metric in metrics.items() if not isinstance(metric, Efficiency)},
         timings={k: metric for k, metric in metrics.items() if isinstance(metric, Efficiency)},
         experiments=_experiments(raw),
@@ -167,10 +166,11 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
     return benchmark
 
 
-def _datasets(entries: Mapping[str, dict[str, Any]]) -> dict[str, DatasetConfig]:
+def datasets_of(entries: Mapping[str, dict[str, Any]]) -> dict[str, DatasetConfig]:
+    """Return the data sets that a section of a configuration names."""
     result: dict[str, DatasetConfig] = {}
     for name, fields in entries.items():
-        kind = fields.pop("type", name)
+        kind = fields.get("type", name)
         try:
             factory = lookup("dataset", kind, DATASETS)
         except ValueError as error:
@@ -187,24 +187,33 @@ def _datasets(entries: Mapping[str, dict[str, Any]]) -> dict[str, DatasetConfig]
             )
         path = f"datasets.{_name(name, 'datasets')}"
         preset = factory(**dict.fromkeys(required, ""))
-        result[name] = configured(preset, fields, path)
+        own = {key: value for key, value in fields.items() if key != "type"}
+        result[name] = configured(preset, own, path)
     return result
 
 
-def _models(
-    entries: Mapping[str, dict[str, Any]],
-) -> tuple[dict[str, ModelSpec], dict[str, dict[str, ModelSpec]]]:
-    models: dict[str, ModelSpec] = {}
-    on: dict[str, dict[str, ModelSpec]] = {}
-    for name, fields in entries.items():
-        path = f"models.{_name(name, 'models')}"
-        special = mapping_of(fields.pop("on", None) or {}, f"{path}.on")
-        models[name] = configured(ModelSpec(architecture=name), fields, path)
-        on[name] = {
-            dataset: configured(models[name], own, f"{path}.on.{dataset}")
-            for dataset, own in special.items()
-        }
-    return models, {name: specs for name, specs in on.items() if specs}
+def _models(entries: Mapping[str, dict[str, Any]]) -> dict[str, ModelSpec]:
+    return {
+        name: configured(
+            ModelSpec(architecture=name),
+            {key: value for key, value in fields.items() if key != "on"},
+            f"models.{_name(name, 'models')}",
+        )
+        for name, fields in entries.items()
+    }
+
+
+def _on(section: str, raw: Mapping[str, Any], made: Mapping[str, T]) -> dict[str, dict[str, T]]:
+    """Return what the `on` of each entry of a section makes of it, by data set or model."""
+    others = {"models": "datasets", "explainers": "models"}[section]
+    result: dict[str, dict[str, T]] = {}
+    for name, fields in mapping_of(raw[section], section).items():
+        path = f"{section}.{name}.on"
+        for other, own in mapping_of(fields.get("on") or {}, path).items():
+            require_known(other, mapping_of(raw[others], others), f"{path}.{other}")
+            special = configured(made[name], own, f"{path}.{other}")
+            result.setdefault(name, {})[other] = special
+    return result
 
 
 def _presets(kind: str, section: Any, table: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,10 +221,11 @@ def _presets(kind: str, section: Any, table: Mapping[str, Any]) -> dict[str, Any
     for name, fields in mapping_of(section, f"{kind}s").items():
         path = f"{kind}s.{_name(name, f'{kind}s')}"
         try:
-            preset = lookup(kind, fields.pop("type", name), table)
+            preset = lookup(kind, fields.get("type", name), table)
         except ValueError as error:
             raise UserError(f"{path}: {error}") from error
-        result[name] = configured(preset, fields, path)
+        own = {key: value for key, value in fields.items() if key not in {"type", "on"}}
+        result[name] = configured(preset, own, path)
     return result
 
 
@@ -245,21 +255,6 @@ def _experiments(raw: Mapping[str, Any]) -> dict[str, Experiment]:
         name: dataclasses.replace(experiment, datasets=experiment.datasets or scored)
         for name, experiment in result.items()
     }
-
-
-def _prune(raw: dict[str, Any]) -> None:
-    """Drop from the experiments what a `--set` of a whole section took away."""
-    kept = {}
-    for name, experiment in mapping_of(raw.get("experiments") or {}, "experiments").items():
-        if experiment.get("metric", "deletion") not in {None, *raw["metrics"]}:
-            continue
-        for section in ("datasets", "models", "explainers"):
-            if section in experiment:
-                present = [item for item in experiment[section] if item in raw[section]]
-                experiment[section] = present
-        if all(experiment.get(section, True) for section in ("datasets", "models", "explainers")):
-            kept[name] = experiment
-    raw["experiments"] = kept
 
 
 def _name(value: Any, path: str) -> str:
@@ -292,6 +287,3 @@ def _check_references(benchmark: Benchmark) -> None:
         for section in ("explainers", "models"):
             for item in getattr(roar, section):
                 require_known(item, getattr(benchmark, section), f"roar.{name}.{section}.{item}")
-    for model, specs in benchmark.on.items():
-        for dataset in specs:
-            require_known(dataset, benchmark.datasets, f"models.{model}.on")

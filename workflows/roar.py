@@ -95,16 +95,18 @@ def jobs_of(
                 for fraction in roar.fractions:
                     names = roar.explainers if fraction else (NO_EXPLAINER,)
                     for explainer in names:
-                        key = key_of({**about, **_of_job(benchmark, explainer, fraction, repeat)})
+                        own = {
+                            "explainer": _described(benchmark, explainer, model),
+                            "fraction": fraction,
+                            "repeat": repeat,
+                        }
+                        key = key_of({**about, **own})
                         jobs.append(RoarJob(validation, model, explainer, fraction, repeat, key))
     return sorted(jobs, key=lambda job: (job.repeat, job.fraction))
 
 
-def _of_job(
-    benchmark: Benchmark, explainer: str, fraction: float, repeat: int
-) -> dict[str, object]:
-    described = None if explainer == NO_EXPLAINER else describe(benchmark.explainers[explainer])
-    return {"explainer": described, "fraction": fraction, "repeat": repeat}
+def _described(benchmark: Benchmark, explainer: str, model: str) -> object:
+    return None if explainer == NO_EXPLAINER else describe(benchmark.explainer(explainer, model))
 
 
 def missing_jobs(jobs: Iterable[RoarJob], store: Store) -> list[RoarJob]:
@@ -200,7 +202,7 @@ def removal_bits(
         if part.cell[:3] != cell:
             continue
         for image_id, saliency_HW in store.read_part(part.path).items():
-            order_P = descending_order(torch.from_numpy(saliency_HW.reshape(1, -1)))[0]
+            order_P = descending_order(torch.from_numpy(saliency_HW.reshape(1, -1).copy()))[0]
             removed_P = np.zeros(order_P.numel(), bool)
             removed_P[order_P[: int(fraction * order_P.numel())].numpy()] = True
             bits[image_id] = np.packbits(removed_P)
