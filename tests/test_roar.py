@@ -132,6 +132,14 @@ def test_a_run_trains_every_job_once(runner: Runner, monkeypatch: pytest.MonkeyP
     assert roar_table(runner.folder) == table
 
 
+def test_another_recipe_is_another_benchmark(runner: Runner) -> None:
+    runner(**SECTIONS)
+    assert runner(**{**SECTIONS, "roar": {"squares": {**ROAR, "epochs": 4}}}) == 2
+    assert "its roar.squares.epochs is 3, and 4 is asked for" in runner.output
+    assert runner(**{**SECTIONS, "roar": {"squares": {**ROAR, "repeats": 3}}}) == 0
+    assert "3 models to retrain" in runner.output
+
+
 class Stopped(BaseException):
     """Stands for a kill: nothing in the program catches it."""
 

@@ -109,10 +109,16 @@ def _described(benchmark: Benchmark, explainer: str, model: str) -> object:
     return None if explainer == NO_EXPLAINER else describe(benchmark.explainer(explainer, model))
 
 
-def missing_jobs(jobs: Iterable[RoarJob], store: Store) -> list[RoarJob]:
-    """Return the jobs that the store has no result of."""
+def missing_jobs(jobs: Iterable[RoarJob], store: Store) -> tuple[list[RoarJob], list[str]]:
+    """Return the jobs that the store has no result of, and results that others have replaced."""
     held = set(store.folder.list("roar"))
-    return [job for job in jobs if job.part not in held]
+    wanted = {job.name.rpartition("-")[0]: job for job in jobs}
+    outdated = [
+        path
+        for path in held
+        if (job := wanted.get(path.rpartition("-")[0])) and job.key[:KEY_DIGITS] not in path
+    ]
+    return [job for job in wanted.values() if job.part not in held], sorted(outdated)
 
 
 class RoarWorker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from workflows.plan import Plan, make_plan
 from workflows.progress import meter
 from workflows.provenance import provenance
 from workflows.ray_runner import Report, Resources, Work, Worker, run_on_ray, session
+from workflows.reconcile import reconcile
 from workflows.roar import RoarJob, RoarWorker, jobs_of, missing_jobs
 from workflows.store import Store
 from workflows.worker import ShardWorker
@@ -93,63 +94,6 @@ def description_of(opened: Opened) -> dict[str, Any]:
     return described
 
 
-def reconcile(store: Store, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description of a run folder that is to hold `wanted` beside what it holds.
-
-    More methods, metrics, models, data sets, experiments or images may join a run; what has the
-    same name must be the same. Versions may differ: those cells are computed again.
-
-    Raises:
-        UserError: the folder belongs to another benchmark.
-    """
-    if not store.folder.exists("benchmark.yaml"):
-        if any(not name.startswith(".") for name in store.folder.list()):
-            raise UserError(
-                f"the run folder {store.uri!r} has files but no benchmark.yaml; "
-                "choose an empty or new folder with --run-dir"
-            )
-        return dict(wanted)
-    held = store.read_benchmark()
-    for key in ("name", "seed", "shard_size", "batch_size"):
-        _require_same(store, key, held.get(key), wanted[key])
-    merged = dict(wanted)
-    for section in ("explainers", "metrics", "subjects", "datasets", "models", "experiments"):
-        old, new = held.get(section) or {}, wanted[section]
-        for name in old.keys() & new.keys():
-            if section in {"explainers", "metrics", "subjects"}:
-                _require_same(
-                    store, f"{section}.{name}", _unversioned(old[name]), _unversioned(new[name])
-                )
-        merged[section] = {**old, **new}
-    for name, experiment in (held.get("experiments") or {}).items():
-        joined = merged["experiments"][name]
-        for key in ("explainers", "datasets", "models"):
-            both = dict.fromkeys([*experiment[key], *joined[key]])
-            # Empty means all, for data sets and models.
-            whole = key != "explainers" and not (experiment[key] and joined[key])
-            merged["experiments"][name] = {
-                **merged["experiments"][name],
-                key: [] if whole else list(both),
-            }
-    return merged
-
-
-def _unversioned(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in item.items() if key != "version"}
-
-
-def _require_same(store: Store, path: str, held: Any, wanted: Any) -> None:
-    if held == wanted:
-        return
-    if isinstance(held, dict) and isinstance(wanted, dict):
-        for key in sorted(held.keys() | wanted.keys()):
-            _require_same(store, f"{path}.{key}", held.get(key), wanted.get(key))
-    raise UserError(
-        f"the run folder {store.uri!r} belongs to another benchmark: its {path} is {held!r}, and "
-        f"{wanted!r} is asked for; choose another --run-dir, or the settings it was begun with"
-    )
-
-
 def compute(opened: Opened, store: Store, resources: Resources, console: Console) -> bool:
     """Compute what the store lacks; return whether there was anything."""
     with _locked(store):
@@ -157,9 +101,9 @@ def compute(opened: Opened, store: Store, resources: Resources, console: Console
         description = reconcile(store, description_of(opened))
         plan = opened.plan(store)
         timings = opened.timings(store)
-        jobs = missing_jobs(jobs_of(opened.benchmark, opened.subjects), store)
+        jobs, replaced = missing_jobs(jobs_of(opened.benchmark, opened.subjects), store)
         store.write_benchmark(description)
-        for path in plan.outdated + timings.outdated:
+        for path in (*plan.outdated, *timings.outdated, *replaced):
             store.folder.delete(path)
         if not plan.shards and not timings.shards and not jobs:
             console.print("Nothing to compute: the run folder holds every row.")

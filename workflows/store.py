@@ -186,18 +186,19 @@ class Store:
     def read_explanations(
         self, dataset: str, model: str, explainer: str, image_ids: Iterable[str] | None = None
     ) -> dict[str, np.ndarray]:
-        """Return saliency_HW of each image that has one, all of them or those asked for."""
+        """Return saliency_HW of each image that has one: all of them, or those asked for.
+
+        Parts are read until all that were asked for are found.
+        """
         folder = f"explanations/dataset={dataset}/model={model}/explainer={explainer}"
-        wanted = None if image_ids is None else list(image_ids)
-        query = None if wanted is None else ds.field("image_id").isin(wanted)
-        table = self._table(folder, ["image_id", "height", "width", "saliency"], query)
-        return {
-            row["image_id"].as_py(): row["saliency"]
-            .values.to_numpy(zero_copy_only=False)
-            .reshape(row["height"].as_py(), row["width"].as_py())
-            for row in _rows(table)
-            if row["saliency"].is_valid
-        }
+        wanted = None if image_ids is None else set(image_ids)
+        found: dict[str, np.ndarray] = {}
+        for path in (path for path in self.folder.list(folder) if PART.fullmatch(path)):
+            if wanted is not None and wanted <= found.keys():
+                break
+            maps = self.read_part(path)
+            found |= {name: maps[name] for name in maps if wanted is None or name in wanted}
+        return found
 
     def read_part(self, path: str) -> dict[str, np.ndarray]:
         """Return saliency_HW of each image of one explanation part."""
@@ -212,7 +213,7 @@ class Store:
 
     def read_scores(self, metric: str) -> pd.DataFrame:
         """Return the rows of a metric with their dataset, model and explainer; empty where none."""
-        table = self._table(f"scores/metric={metric}", None, None)
+        table = self._table(f"scores/metric={metric}")
         frame = cast(pd.DataFrame, table.to_pandas())
         for name in ("dataset", "model", "explainer"):
             if name in frame:
@@ -238,26 +239,25 @@ class Store:
     def metrics(self) -> list[str]:
         return sorted({str(part.cell[3]) for part in self.parts("scores")})
 
-    def _table(self, folder: str, columns: list[str] | None, query: Any) -> pa.Table:
+    def _table(self, folder: str) -> pa.Table:
         paths = [self.folder.path(p) for p in self.folder.list(folder) if PART.fullmatch(p)]
         if not paths:
-            return pa.table({name: [] for name in columns or ["image_id", "value", "error"]})
+            return pa.table({name: [] for name in ("image_id", "value", "error")})
         names = ["dataset", "model", "explainer"]
         partitioning = ds.partitioning(
             pa.schema([(name, pa.string()) for name in names]), flavor="hive"
         )
-        base = self.folder.path(folder if folder.startswith("scores/") else "explanations")
         dataset = ds.dataset(
             paths,
             filesystem=self.folder.filesystem,
             format="parquet",
             partitioning=partitioning,
-            partition_base_dir=base,
+            partition_base_dir=self.folder.path(folder),
         )
         # pyarrow takes the first file's schema; a part of errors alone lacks its metric's columns.
         physical = [fragment.physical_schema for fragment in dataset.get_fragments()]
         dataset = dataset.replace_schema(pa.unify_schemas([dataset.schema, *physical]))
-        return dataset.to_table(columns=columns, filter=query)
+        return dataset.to_table()
 
     def read_benchmark(self) -> dict[str, Any]:
         """Return benchmark.yaml.
