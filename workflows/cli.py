@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from workflows import data_command
 from workflows.errors import UserError
 
 EXIT_INCOMPLETE = 1
@@ -30,6 +31,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
 )
+
+app.add_typer(data_command.app, name="data")
 
 BenchmarkName = Annotated[
     str, typer.Argument(help="A benchmark of the package; see 'swagflow list benchmarks'.")
@@ -255,19 +258,19 @@ def main(arguments: list[str] | None = None) -> None:
 
 def guarded(command: Callable[[], Any], console: Console) -> int:
     """Return the exit code of a command."""
-    import click
-
+    # The base of usage errors is click's, or that of the copy of click in newer typer.
+    usage_error: Any = typer.BadParameter.__mro__[2]
     try:
         result = command()
     except UserError as error:
         console.print(f"[bold red]Error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
         return EXIT_USER_ERROR
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return int(stop.exit_code)
-    except click.ClickException as error:
+    except usage_error as error:
         error.show()
         return EXIT_USER_ERROR
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         console.print(
             "Interrupted. What was finished is stored; the same command goes on from there.",
             soft_wrap=True,
