@@ -1,110 +1,126 @@
-"""The one training loop: resumable after every epoch, to the same end as without a break."""
+"""The one training loop: resumable after every epoch and, on the CPU, to the same bits."""
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterable
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from swag.rng import generator
+from workflows.errors import UserError
+from workflows.identity import key_of
 
 Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
-"""Epoch, from 0, to its batches of normalised x_BCHW and int64 label_B on the model's device."""
+"""From an epoch's number to its batches of normalised images x_BCHW and classes label_B."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """How a model is trained."""
+    """How a model is trained; its loss is the cross entropy."""
 
     epochs: int
     learning_rate: float
-    batch_size: int
+    batch_size: int = 32
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    """SGD has momentum 0.9; AdamW torch's defaults."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Of the learning rate; cosine falls to 0 over the epochs."""
+    """SGD has a momentum of 0.9."""
     weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    """How the learning rate changes from epoch to epoch; cosine falls to 0 after the last."""
     label_smoothing: float = 0.0
+    mixed_precision: bool = False
+    """bfloat16 on a GPU; the CPU keeps float32."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if self.weight_decay < 0:
+            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must lie in [0, 1), got {self.label_smoothing}")
+
+    def rate(self, epoch: int) -> float:
+        """Return an epoch's learning rate."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
 
 
 class Checkpoint(Protocol):
-    """Where a training keeps its last finished epoch."""
+    """A file that is written whole or not at all, such as `workflows.files.StoredFile`."""
 
     def read(self) -> bytes | None:
-        """Return what was written last, None where nothing was."""
+        """Return its content, None where there is no file."""
 
     def write(self, content: bytes) -> None:
-        """Replace it, complete or not at all."""
+        """Replace its content."""
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What is told of a finished epoch."""
+class Epoch(NamedTuple):
+    """What is known after an epoch."""
 
     number: int
+    """From 0."""
+    learning_rate: float
     loss: float
+    """Mean over the images."""
 
 
 def fit(
     model: nn.Module,
     batches: Batches,
     recipe: Fit,
-    checkpoint: Checkpoint,
-    on_epoch: Callable[[Epoch], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
+    on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
 ) -> None:
-    """Train `model` in place, from the epoch after its checkpoint on; leave it to be evaluated.
+    """Train a model in place, from the checkpoint's epoch on where there is one.
 
-    What is random (order, augmentation, dropout) must depend on the epoch only: `batches` for its
-    part, this loop for dropout. On a CPU an interrupted training then ends with the same bits.
+    Every parameter is trained. Afterwards the model is in evaluation mode and its parameters are
+    frozen. Random numbers inside the model, as of dropout, depend on seed and epoch only.
+
+    Args:
+        model: on the device that trains; maps x_BCHW to logits_BK.
+        batches: must itself depend on the epoch only.
+        recipe: see `Fit`; its `batch_size` is for the maker of the batches.
+        checkpoint: written after every epoch.
+        on_epoch: called after every epoch, before its checkpoint is written.
+
+    Raises:
+        UserError: the loss stopped being finite, there are no batches, or the checkpoint is damaged
+            or of another recipe.
     """
     model.requires_grad_(requires_grad=True)
     optimizer = _optimizer(model, recipe)
-    first = _restore(checkpoint, model, optimizer)
-    devices = [p.device.index or 0 for p in model.parameters() if p.is_cuda][:1]
-    for number in range(first, recipe.epochs):
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(int(generator(recipe.seed, str(number), "fit").integers(2**62)))
-            loss = _epoch(model, batches(number), recipe, optimizer, number)
-        state = {
-            "epoch": number + 1,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-        }
-        stream = io.BytesIO()
-        torch.save(state, stream)
-        checkpoint.write(stream.getvalue())
-        on_epoch(Epoch(number, loss))
-    model.requires_grad_(requires_grad=False)
-    model.eval()
+    device = next(model.parameters()).device
+    start = 0 if checkpoint is None else _resume(checkpoint, model, optimizer, recipe)
+    for number in range(start, recipe.epochs):
+        with _seeded(recipe.seed, number, device):
+            loss = _epoch(model.train(), batches(number), recipe, optimizer, number)
+        if not math.isfinite(loss):
+            raise UserError(f"the loss became {loss} in epoch {number}; lower the learning rate")
+        model.eval()
+        on_epoch(Epoch(number, recipe.rate(number), loss))
+        if checkpoint is not None:
+            checkpoint.write(_packed(number + 1, model, optimizer, recipe))
+    model.eval().requires_grad_(requires_grad=False)
 
 
 def _optimizer(model: nn.Module, recipe: Fit) -> torch.optim.Optimizer:
-    parameters = list(model.parameters())
+    rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(
-            parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-        )
-    return torch.optim.SGD(
-        parameters, lr=recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay
-    )
-
-
-def _restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    content = checkpoint.read()
-    if content is None:
-        return 0
-    device = next(model.parameters()).device
-    state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["epoch"])
+        return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
+    return torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9, weight_decay=decay)
 
 
 def _epoch(
@@ -114,18 +130,60 @@ def _epoch(
     optimizer: torch.optim.Optimizer,
     number: int,
 ) -> float:
-    model.train()
-    rate = recipe.learning_rate
-    if recipe.schedule == "cosine":
-        rate *= (1 + math.cos(math.pi * number / recipe.epochs)) / 2
+    """Return the mean loss of one pass over the images."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
-    total, count = 0.0, 0
+        group["lr"] = recipe.rate(number)
+    total, count = torch.zeros((), dtype=torch.float64), 0
     for x_BCHW, label_B in batches:
-        loss = F.cross_entropy(model(x_BCHW), label_B, label_smoothing=recipe.label_smoothing)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        half = recipe.mixed_precision and x_BCHW.device.type == "cuda"
+        with torch.autocast(x_BCHW.device.type, torch.bfloat16, enabled=half):
+            logits_BK = model(x_BCHW)
+        if not isinstance(logits_BK, Tensor):
+            logits_BK = logits_BK[0]  # Inception's and GoogLeNet's auxiliary outputs follow
+        loss = F.cross_entropy(logits_BK.float(), label_B, label_smoothing=recipe.label_smoothing)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
         optimizer.step()
-        total += float(loss.detach()) * len(label_B)
+        total = total.to(loss.device) + loss.detach().double() * len(label_B)
         count += len(label_B)
-    return total / max(count, 1)
+    if not count:
+        raise UserError("there are no images to train on")
+    return float(total) / count
+
+
+@contextmanager
+def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Let torch's random numbers depend on seed and epoch only inside the block."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(generator(seed, str(epoch), "training").integers(2**63)))
+        yield
+
+
+def _packed(done: int, model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Fit) -> bytes:
+    stream = io.BytesIO()
+    state = {
+        "recipe": key_of(recipe),
+        "epochs": done,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    torch.save(state, stream)
+    return stream.getvalue()
+
+
+def _resume(
+    checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Fit
+) -> int:
+    """Load a checkpoint and return how many epochs it has behind it."""
+    content = checkpoint.read()
+    if content is None:
+        return 0
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        if state["recipe"] != key_of(recipe):
+            raise UserError(f"{checkpoint} was written by another recipe; remove it to start anew")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise UserError(f"{checkpoint} is damaged: {error}; remove it to start anew") from error
+    return int(state["epochs"])
