@@ -22,6 +22,8 @@ from swag.explainers.rise import RISE
 from swag.explainers.swag import SWAG
 from swag.explainers.xrai import XRAI
 from swag.metrics.deletion import Deletion
+from swag.metrics.insertion import Insertion
+from swag.metrics.localisation import EnergyInBox, PointingGame, WeakLocalisation
 from swag.superpixels import SLIC, Quickshift
 from swag.types import Explainer, Metric
 
@@ -56,6 +58,10 @@ EXPLAINERS: dict[str, Explainer] = {
 
 METRICS: dict[str, Metric] = {
     "deletion": Deletion(),
+    "insertion": Insertion(),
+    "weak_localisation": WeakLocalisation(),
+    "pointing_game": PointingGame(),
+    "energy_in_box": EnergyInBox(),
 }
 
 
