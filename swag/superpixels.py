@@ -1,4 +1,4 @@
-"""Superpixels of an image, of the model's gradients, or of both, and pooling over them."""
+"""Superpixels of an image, of a model's gradients, or of both, and statistics over them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from skimage.segmentation import quickshift, slic
 from torch import Tensor
 
 from swag.importance import Source, gradient_need, pixel_importance
+from swag.lab import lab_BHWC
 from swag.signals import Signals
+from swag.slic import slic_BHW
 
 Features = Literal["image", "image_gradient", "gradient"]
 Implementation = Literal["skimage", "torch"]
@@ -33,36 +35,59 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SLIC:
-    """Clusters of similar pixels (Achanta et al., 2012; Hartley et al., eq. 4-6)."""
+    """Connected clusters of similar, close pixels (Achanta et al., 2012).
+
+    What similar means is Hartley et al., eq. 4 ("image"), eq. 5 ("image_gradient") or eq. 6
+    ("gradient"): distances of the Lab colours and of the pixel importance `gradient`, which is
+    brought to 0..100 within each image, each divided by its weight.
+    """
 
     features: Features = "image"
     num_segments: int = 300
+    """Cells of the initial grid, about; small superpixels then merge with others."""
     colour_weight: float = 10.0
+    """w_c; higher ones make rounder superpixels that follow colours less."""
     gradient_weight: float = 8.0
+    """w_g, likewise."""
     gradient: Source = "guided_gradient"
     max_iterations: int = 10
     implementation: Implementation = "skimage"
+    """scikit-image, one image after the other, or `swag.slic`, all at once on their device."""
+
+    def __post_init__(self) -> None:
+        _require_one_of("features", self.features, get_args(Features))
+        _require_one_of("gradient", self.gradient, get_args(Source))
+        _require_one_of("implementation", self.implementation, get_args(Implementation))
+        for name in ("num_segments", "max_iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("colour_weight", "gradient_weight"):
+            _require_positive(name, getattr(self, name))
 
     @property
     def needs(self) -> frozenset[str]:
         return frozenset() if self.features == "image" else gradient_need(self.gradient)
 
     def __call__(self, signals: Signals) -> Tensor:
-        labels = [self._segment(features_HWF) for features_HWF in self.features_BHWF(signals)]
-        return torch.from_numpy(np.stack(labels)).long().to(signals.batch.device)
+        features_BHWF = self.features_BHWF(signals)
+        if self.implementation == "torch":
+            return slic_BHW(features_BHWF, self.num_segments, self.max_iterations)
+        labels = [self._segment(features_HWF) for features_HWF in features_BHWF.cpu().numpy()]
+        return _stacked(labels, signals)
 
-    def features_BHWF(self, signals: Signals) -> np.ndarray:
-        """Return what the distance is taken of, in units of the step between superpixels."""
+    def features_BHWF(self, signals: Signals) -> Tensor:
+        """Return what a pixel is compared by, in units of the spacing of superpixels, float64."""
         parts = []
         if self.features != "gradient":
-            parts.append(signals.lab_BHWC / self.colour_weight)
+            parts.append(_colour_BHWC(signals, self.implementation) / self.colour_weight)
         if self.features != "image":
-            parts.append(_scaled(signals, self.gradient)[..., None] / self.gradient_weight)
-        return np.concatenate(parts, axis=-1)
+            parts.append(_scaled_BHW(signals, self.gradient)[..., None] / self.gradient_weight)
+        return torch.cat(parts, dim=-1)
 
     def _segment(self, features_HWF: np.ndarray) -> np.ndarray:
+        # `slic` stretches its input to [0, 1] and then divides it by the compactness.
         extent = float(features_HWF.max() - features_HWF.min())
-        return slic(
+        labels_HW: np.ndarray = slic(
             features_HWF,
             n_segments=self.num_segments,
             compactness=1 / extent if extent else 1.0,
@@ -71,28 +96,31 @@ class SLIC:
             start_label=0,
             channel_axis=-1,
         )
-
-
-def _scaled(signals: Signals, source: Source) -> np.ndarray:
-    def compute() -> np.ndarray:
-        value_BHW = pixel_importance(signals, source).double()
-        low_B11 = value_BHW.amin((1, 2), keepdim=True)
-        extent_B11 = value_BHW.amax((1, 2), keepdim=True) - low_B11
-        extent_B11 = extent_B11.where(extent_B11 > 0, 1.0)
-        return (100 * (value_BHW - low_B11) / extent_B11).cpu().numpy()
-
-    return signals.once(("scaled_importance", source), compute)
+        return labels_HW
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quickshift:
-    """Modes of the colour and position density (Vedaldi and Soatto, 2008); LIME's defaults."""
+    """Trees of pixels that lead to modes of colour and place (Vedaldi and Soatto, 2008).
+
+    The defaults are those of LIME's authors, whose ties are broken by the same fixed seed.
+    """
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
     kernel_size: float = 4
+    """Width of the density's Gaussian in pixels; higher ones give fewer superpixels."""
     max_dist: float = 200
+    """Longest link of a tree; higher ones give fewer superpixels."""
     ratio: float = 0.2
+    """How much colour counts beside place."""
+
+    def __post_init__(self) -> None:
+        if not self.kernel_size >= 1:
+            raise ValueError(f"kernel_size must be at least 1, got {self.kernel_size}")
+        _require_positive("max_dist", self.max_dist)
+        if not 0 <= self.ratio <= 1:
+            raise ValueError(f"ratio must lie in [0, 1], got {self.ratio}")
 
     def __call__(self, signals: Signals) -> Tensor:
         labels = [
@@ -105,37 +133,85 @@ class Quickshift:
             )
             for lab_HWC in signals.lab_BHWC
         ]
-        return torch.from_numpy(np.stack(labels)).long().to(signals.batch.device)
+        return _stacked(labels, signals)
 
 
 Segmenters = SLIC | Quickshift
 
 
 def pool(value_BHW: Tensor, labels_BHW: Tensor, statistic: Statistic) -> Tensor:
-    """Return at each pixel the statistic of its superpixel's values, float32."""
-    if statistic not in get_args(Statistic):
-        raise ValueError(f"statistic {statistic!r} is unknown; choose one of {get_args(Statistic)}")
-    num_images = len(labels_BHW)
-    stride = int(labels_BHW.max()) + 1
-    first_B11 = torch.arange(num_images, device=labels_BHW.device)[:, None, None] * stride
-    index_N = (labels_BHW + first_B11).flatten()
-    value_N = value_BHW.flatten().double()
-    pooled_S = _reduce(value_N, index_N, num_images * stride, statistic)
-    return pooled_S[index_N].view_as(value_BHW).float()
+    """Return at each pixel the statistic of its superpixel's float32 values, summed in float64.
+
+    The median of an even number of values is the mean of the middle two.
+    """
+    _require_one_of("statistic", statistic, get_args(Statistic))
+    if value_BHW.shape != labels_BHW.shape:
+        shapes = f"{tuple(value_BHW.shape)} and {tuple(labels_BHW.shape)}"
+        raise ValueError(f"values and labels must have one shape, got {shapes}")
+    num_per_image = int(labels_BHW.max()) + 1
+    first_B = torch.arange(len(labels_BHW), device=labels_BHW.device) * num_per_image
+    index_N = (labels_BHW + first_B[:, None, None]).flatten()
+    pooled_S = _REDUCE[statistic](value_BHW.flatten(), index_N, len(first_B) * num_per_image)
+    return pooled_S.float()[index_N].view_as(value_BHW)
 
 
-def _reduce(value_N: Tensor, index_N: Tensor, size: int, statistic: Statistic) -> Tensor:
-    if statistic == "max":
-        empty_S = value_N.new_full((size,), -math.inf)
-        return empty_S.scatter_reduce(0, index_N, value_N, "amax")
+def _sum(value_N: Tensor, index_N: Tensor, size: int) -> Tensor:
+    if value_N.device.type == "cpu":
+        return torch.bincount(index_N, value_N.double(), minlength=size)
+    # Sorts before it adds, where `bincount` would add in any order.
+    total_S = value_N.new_zeros(size, dtype=torch.float64)
+    return total_S.index_put_((index_N,), value_N.double(), accumulate=True)
+
+
+def _mean(value_N: Tensor, index_N: Tensor, size: int) -> Tensor:
+    return _sum(value_N, index_N, size) / torch.bincount(index_N, minlength=size)
+
+
+def _max(value_N: Tensor, index_N: Tensor, size: int) -> Tensor:
+    return value_N.new_full((size,), -math.inf).scatter_reduce(0, index_N, value_N, "amax")
+
+
+def _median(value_N: Tensor, index_N: Tensor, size: int) -> Tensor:
+    # One sort by superpixel and then value: read as integers, floats ascend but for the sign's bit.
+    bits_N = value_N.float().contiguous().view(torch.int32)
+    rank_N = bits_N ^ ((bits_N >> 31) & torch.iinfo(torch.int32).max)
+    sorted_N = value_N[((index_N << 32) + rank_N).argsort()].double()
     count_S = torch.bincount(index_N, minlength=size)
-    if statistic == "median":
-        order_N = value_N.argsort(stable=True)
-        sorted_N = value_N[order_N][index_N[order_N].argsort(stable=True)]
-        first_S = count_S.cumsum(0) - count_S
-        low_S = first_S + (count_S - 1).clamp(min=0) // 2
-        high_S = first_S + count_S // 2
-        last = len(sorted_N) - 1
-        return (sorted_N[low_S.clamp(max=last)] + sorted_N[high_S.clamp(max=last)]) / 2
-    total_S = torch.bincount(index_N, value_N, minlength=size)
-    return total_S / count_S if statistic == "mean" else total_S
+    end_S = count_S.cumsum(0)
+    middle_S = torch.stack([end_S - count_S // 2 - 1, end_S - (count_S + 1) // 2])
+    return sorted_N[middle_S.clamp(min=0, max=len(sorted_N) - 1)].mean(0)
+
+
+_REDUCE = {"sum": _sum, "mean": _mean, "max": _max, "median": _median}
+
+
+def _colour_BHWC(signals: Signals, implementation: Implementation) -> Tensor:
+    if implementation == "skimage":
+        return torch.from_numpy(signals.lab_BHWC)
+    return signals.once("lab_on_device", lambda: lab_BHWC(signals.batch.image_BCHW))
+
+
+def _scaled_BHW(signals: Signals, source: Source) -> Tensor:
+    def compute() -> Tensor:
+        value_BHW = pixel_importance(signals, source).double()
+        if not bool(torch.isfinite(value_BHW).all()):
+            raise ValueError(f"superpixels cannot follow {source!r}: it is not finite")
+        low_B11 = value_BHW.amin((1, 2), keepdim=True)
+        extent_B11 = value_BHW.amax((1, 2), keepdim=True) - low_B11
+        return 100 * (value_BHW - low_B11) / extent_B11.where(extent_B11 > 0, 1.0)
+
+    return signals.once(("scaled_importance", source), compute)
+
+
+def _stacked(labels: list[np.ndarray], signals: Signals) -> Tensor:
+    return torch.from_numpy(np.stack(labels)).long().to(signals.batch.device)
+
+
+def _require_one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} {value!r} is unknown; choose one of {', '.join(known)}")
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {value}")
