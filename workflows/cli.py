@@ -17,6 +17,16 @@ from rich.console import Console
 
 from workflows import data_command
 from workflows.errors import UserError
+from workflows.options import (
+    Address,
+    BenchmarkName,
+    Config,
+    Device,
+    Only,
+    RunDir,
+    Set,
+    Workers,
+)
 
 EXIT_INCOMPLETE = 1
 EXIT_USER_ERROR = 2
@@ -33,35 +43,6 @@ app = typer.Typer(
 )
 
 app.add_typer(data_command.app, name="data")
-
-BenchmarkName = Annotated[
-    str, typer.Argument(help="A benchmark of the package; see 'swagflow list benchmarks'.")
-]
-Config = Annotated[
-    str | None,
-    typer.Option("--config", help="A YAML file, or a name, to use instead of the benchmark's own."),
-]
-RunDir = Annotated[
-    str | None,
-    typer.Option("--run-dir", help="Folder or URI (s3://, gs://) of the run.  [runs/BENCHMARK]"),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="key=value over the configuration; may be given many times."),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", help="Processes; 0 runs in this one.  [one per GPU, else per core]"),
-]
-Device = Annotated[
-    str | None,
-    typer.Option("--device", help="cpu or cuda.  [cuda where this machine has a GPU]"),
-]
-Only = Annotated[
-    list[str] | None,
-    typer.Option("--only", help="One experiment, such as table1; may be given many times."),
-]
-Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster.")]
 
 
 @app.command(epilog="Example: swagflow run full-benchmark --set datasets.digit_scenes.images=32")
@@ -248,6 +229,27 @@ def explain(
     from workflows.commands import explain_image
 
     explain_image(image, (model, weights), method, target, output=output, console=Console())
+
+
+@app.command(epilog="Example: swagflow train train-tiny --run-dir runs/tiny")
+def train(
+    config: Annotated[
+        str, typer.Argument(help="A YAML file, or a name of the package's configurations.")
+    ],
+    run_dir: Annotated[
+        Path | None, typer.Option("--run-dir", help="Folder of the training.  [runs/CONFIG]")
+    ] = None,
+    set_: Set = None,
+    device: Device = None,
+) -> None:
+    """Train or fine-tune models on a data set; goes on where it was interrupted.
+
+    Writes weights, learning curve and a checkpoint of the last epoch for each model.
+    """
+    from workflows.commands import train_models
+
+    folder = run_dir or Path("runs") / Path(config).stem
+    train_models(config, set_ or [], folder, device, Console())
 
 
 def main(arguments: list[str] | None = None) -> None:

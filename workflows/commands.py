@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from workflows.config import EFFICIENCY, config_names
 from workflows.cost import summary
 from workflows.data import DATASETS, Dataset, load_image
 from workflows.errors import ImageError, UserError
-from workflows.hardware import default_device
+from workflows.hardware import default_device, tune_allocator
 from workflows.progress import duration
 from workflows.ray_runner import Resources
 from workflows.report import build_report
 from workflows.report.gallery import save_explanation
-from workflows.run import compute, open_benchmark
+from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
+from workflows.train_config import load_train_configs
+from workflows.training import TrainRow, train
 
 SHOWN_ERRORS = 20
 
@@ -175,6 +178,29 @@ def write_report(uri: str, console: Console) -> None:
     written = build_report(store, open_datasets=open_dataset)
     for path in written:
         console.print(f"{uri.rstrip('/')}/{path}", soft_wrap=True, highlight=False)
+
+
+def train_models(
+    config: str, overrides: Sequence[str], folder: Path, device: str | None, console: Console
+) -> None:
+    """Train every model of a configuration, each in its own folder."""
+    tune_allocator()
+    where = torch.device(choose_resources(0, device=device).device)
+    for name, about in load_train_configs(config, overrides).items():
+        title = f"{name}, of {about.recipe.epochs} epochs"
+
+        def say(row: TrainRow, title: str = title) -> None:
+            console.print(
+                f"{title}: {row.epoch + 1}, loss {row.loss:.4f}, "
+                f"validation accuracy {row.accuracy:.2%}, {duration(row.seconds)}",
+                highlight=False,
+            )
+
+        try:
+            result = train(about, folder / name, device=where, on_epoch=say)
+        except ValueError as error:
+            raise UserError(f"models.{name}: {error}") from error
+        console.print(f"{result.weights} (sha256 of the weights {result.weights_sha256})")
 
 
 def show_list(what: str | None, console: Console) -> None:

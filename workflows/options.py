@@ -1,0 +1,36 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+BenchmarkName = Annotated[
+    str, typer.Argument(help="A benchmark of the package; see 'swagflow list benchmarks'.")
+]
+Config = Annotated[
+    str | None,
+    typer.Option("--config", help="A YAML file, or a name, to use instead of the benchmark's own."),
+]
+RunDir = Annotated[
+    str | None,
+    typer.Option("--run-dir", help="Folder or URI (s3://, gs://) of the run.  [runs/BENCHMARK]"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value over the configuration; may be given many times."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", help="Processes; 0 runs in this one.  [one per GPU, else per core]"),
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="cpu or cuda.  [cuda where this machine has a GPU]"),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="One experiment, such as table1; may be given many times."),
+]
+Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster.")]
