@@ -147,7 +147,7 @@ def test_the_fingerprint_tells_two_copies_apart(tmp_path: Path) -> None:
         ("digit_scenes", None, "digit_scenes is not read from a folder"),
         ("image_folder", "train", "image_folder has no splits, so `split` cannot be 'train'"),
         ("cub200", "test", r"`split` must be one of \('train', 'validation'\), got 'test'"),
-        ("cub200", None, "/images is missing in `root`"),
+        ("cub200", None, r"/images is missing\. Wanted is"),
     ],
 )
 def test_user_errors(name: str, split: str | None, message: str, tmp_path: Path) -> None:

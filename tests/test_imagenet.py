@@ -91,7 +91,9 @@ def test_imagenet_images_on_the_blacklist_have_no_boxes(tmp_path: Path) -> None:
 
 def test_imagenet_boxes_can_be_demanded(tmp_path: Path) -> None:
     root = archives.imagenet_flat(tmp_path)
-    with pytest.raises(UserError, match=r"the folder of boxes.*`need_boxes`"):
+    with pytest.raises(
+        UserError, match=r"the folder of boxes \(`need_boxes: false` does without it\) is missing"
+    ):
         ImageNet(root=str(root), need_boxes=True).open()
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +17,8 @@ from swag.explainers.swag import SWAG
 from swag.metrics.deletion import Deletion
 from swag.superpixels import SLIC
 from workflows.benchmark import Benchmark
-from workflows.config import config_names, load_benchmark
+from workflows.build import parse_yaml
+from workflows.config import config_names, load_benchmark, resolve
 from workflows.report.paper import paper_values
 
 PARTS = ("table1", "table2", "table3", "table4_roar", "table5", "table6", "figure3", "figure5")
@@ -43,6 +47,28 @@ def test_every_configuration_is_valid(name: str) -> None:
     needed = ["datasets.image_folder.root=PHOTOS"] if name == "image-folder" else []
     benchmark = load_benchmark(name, needed)
     assert cells(benchmark)
+
+
+def blocks(document: str) -> list[str]:
+    """Return the YAML in a document's text."""
+    text = (Path(__file__).parents[1] / "docs" / document).read_text(encoding="utf-8")
+    return [textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+def test_the_documents_examples_are_valid(tmp_path: Path) -> None:
+    study, part = blocks("configuration.md")
+    path = tmp_path / "study.yaml"
+    path.write_text(study)
+    benchmark = load_benchmark(str(path))
+    assert benchmark.experiments["figure"].explainers == ("sweep-50", "sweep-100", "sweep-200")
+    assert benchmark.explainer("rise", "vgg16") == RISE(num_masks=4000)
+    path.write_text(part)
+    benchmark = load_benchmark(str(path))
+    assert list(benchmark.experiments) == ["table1", "table3"]
+    for block in blocks("datasets.md"):
+        content = {**parse_yaml(study), **parse_yaml(block), "models": {"vgg16": {}}}
+        content |= {"experiments": {}, "explainers": {"swag": {}}}
+        assert set(resolve(content).datasets) == set(parse_yaml(block)["datasets"])
 
 
 def test_there_is_a_configuration_for_every_table_and_figure() -> None:

@@ -101,7 +101,10 @@ def test_a_truncated_picture_is_an_error_of_that_image(config: Any, tmp_path: Pa
         ({"split": "test"}, r"`split` must be one of \('train', 'validation'\), got 'test'"),
         ({"size": 0}, "`size` must be at least 1, got 0"),
         ({"images": 0}, "`images` must be at least 1, got 0"),
-        ({"root": "/nowhere"}, r"the folder /nowhere is missing in `root`.*The archives are at"),
+        (
+            {"root": "/nowhere"},
+            r"the folder /nowhere is missing\. Wanted is .*Set `root`.*archives are at",
+        ),
     ],
 )
 def test_wrong_settings(config: Any, fields: dict[str, Any], message: str) -> None:

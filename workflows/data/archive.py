@@ -132,8 +132,8 @@ class Archive(ABC):
     def lacking(self, what: str) -> UserError:
         """Return the error for something that is not there."""
         return UserError(
-            f"{self.name}: {what} is missing in `root` ({self.config.root!r}). {self.layout} "
-            f"The archives are at {self.page}"
+            f"{self.name}: {what} is missing. {self.layout} Set `root` to it (it is "
+            f"{self.config.root!r}); the archives are at {self.page}"
         )
 
     def unreadable(self, path: Path, problem: object) -> UserError:

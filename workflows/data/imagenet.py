@@ -62,7 +62,7 @@ class Photographs(Archive):
     def __init__(self, config: ArchiveConfig, *, need_boxes: bool = False) -> None:
         super().__init__(config)
         if need_boxes and not self._annotations:
-            raise self.lacking("the folder of boxes, which is asked for by `need_boxes`,")
+            raise self.lacking("the folder of boxes (`need_boxes: false` does without it)")
 
     def read_index(self) -> Index:
         inner = self.root / "ILSVRC"
