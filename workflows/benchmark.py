@@ -49,6 +49,8 @@ class Roar:
     batch_size: int = 32
     optimizer: Literal["sgd", "adamw"] = "sgd"
     schedule: Literal["constant", "cosine"] = "constant"
+    flip: bool = True
+    """Mirror each training image left to right with chance 1/2."""
     start: Literal["pretrained", "scratch"] = "pretrained"
 
     def __post_init__(self) -> None:

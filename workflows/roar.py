@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -24,11 +25,10 @@ from swag.metrics.deletion import descending_order
 from swag.models import load_classifier
 from swag.rng import generator
 from workflows.benchmark import Benchmark, Roar
-from workflows.data import Dataset
-from workflows.errors import ImageError
 from workflows.fitting import Fit, fit
 from workflows.identity import describe, key_of
 from workflows.store import KEY_DIGITS, Store
+from workflows.training import Images
 from workflows.worker import attempt
 
 NO_EXPLAINER = "none"
@@ -128,8 +128,7 @@ class RoarWorker:
         self._benchmark = benchmark
         self._store = Store(uri)
         self._device = torch.device(device)
-        self._images: dict[str, _Images] = {}
-        self._datasets: dict[str, Dataset] = {}
+        self._images: dict[str, Images] = {}
 
     def run(self, job: RoarJob) -> RoarReport:
         """Train from the job's last epoch on and store its accuracy."""
@@ -155,8 +154,8 @@ class RoarWorker:
             schedule=roar.schedule,
             seed=seed,
         )
-        model = classifier.model
-        fit(model, lambda epoch: train.batches(recipe, epoch, classifier), recipe, checkpoint)
+        batches = partial(train.batches, recipe, classifier=classifier, flip=roar.flip)
+        fit(classifier.model, batches, recipe, checkpoint)
         accuracy = validation.accuracy(classifier)
         seconds = time.perf_counter() - start
         self._write(job, accuracy, roar, seconds, None)
@@ -187,7 +186,7 @@ class RoarWorker:
 
     def _masked(self, dataset: str, job: RoarJob) -> _Masked:
         if dataset not in self._images:
-            self._images[dataset] = _Images.of(self._benchmark.datasets[dataset].open())
+            self._images[dataset] = Images.of(self._benchmark.datasets[dataset].open())
         images = self._images[dataset]
         if not job.fraction:
             return _Masked(images, None)
@@ -215,34 +214,10 @@ def removal_bits(
     return bits
 
 
-@dataclass(frozen=True)
-class _Images:
-    """The images of a data set, decoded once, 8 bits a channel as they were in their files."""
-
-    image_ids: tuple[str, ...]
-    image_NCHW: Tensor
-    label_N: Tensor
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> _Images:
-        ids, images, labels = [], [], []
-        for image_id in dataset.image_ids:
-            try:
-                sample = dataset.load(image_id)
-            except ImageError:
-                continue  # its error is a row of the explanations
-            if sample.label is None:
-                raise ValueError(f"image {image_id} has no label, and retraining needs labels")
-            ids.append(image_id)
-            images.append((sample.image_CHW * 255).round().to(torch.uint8))
-            labels.append(sample.label)
-        return cls(tuple(ids), torch.stack(images), torch.tensor(labels))
-
-
 class _Masked:
     """Images that lose their removed pixels as they are read."""
 
-    def __init__(self, images: _Images, bits: Mapping[str, np.ndarray] | None) -> None:
+    def __init__(self, images: Images, bits: Mapping[str, np.ndarray] | None) -> None:
         self._images = images
         self._bits = bits
         ids = images.image_ids
@@ -264,20 +239,22 @@ class _Masked:
         return x_BCHW, self._images.label_N[chosen].to(classifier.device)
 
     def batches(
-        self, recipe: Fit, epoch: int, classifier: Classifier
+        self, recipe: Fit, epoch: int, classifier: Classifier, *, flip: bool
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield an epoch's batches: shuffled, each image flipped with chance 1/2.
+        """Yield an epoch's batches, all full: shuffled, and flipped with chance 1/2 if asked for.
 
         Order and flips depend on the recipe's seed and the epoch only, so that an interrupted job
         goes on as if it had not been.
         """
         random = generator(recipe.seed, str(epoch), "roar_epoch")
         order = random.permutation(self._usable)
-        for first in range(0, len(order), recipe.batch_size):
-            positions = order[first : first + recipe.batch_size].tolist()
-            x_BCHW, label_B = self._read(positions, classifier)
-            flipped_B = torch.from_numpy(random.random(len(positions)) < 0.5).to(x_BCHW.device)
-            yield torch.where(flipped_B.view(-1, 1, 1, 1), x_BCHW.flip(3), x_BCHW), label_B
+        size = min(recipe.batch_size, len(order))
+        for first in range(0, len(order) - size + 1, size):
+            x_BCHW, label_B = self._read(order[first : first + size].tolist(), classifier)
+            if flip:
+                flipped_B111 = torch.from_numpy(random.random((size, 1, 1, 1)) < 0.5)
+                x_BCHW = torch.where(flipped_B111.to(x_BCHW.device), x_BCHW.flip(3), x_BCHW)
+            yield x_BCHW, label_B
 
     def accuracy(self, classifier: Classifier) -> float:
         """Return the share of images whose most probable class is their label."""

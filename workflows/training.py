@@ -103,13 +103,14 @@ def train(
 class Images:
     """The labelled images of a data set, decoded once and kept with 8 bits a channel."""
 
+    image_ids: tuple[str, ...]
     image_NCHW: Tensor
     label_N: Tensor
     num_bad: int
 
     @classmethod
     def of(cls, dataset: Dataset) -> Images:
-        images, labels = [], []
+        ids, images, labels = [], [], []
         for image_id in dataset.image_ids:
             try:
                 sample = dataset.load(image_id)
@@ -120,12 +121,13 @@ class Images:
                     f"image {image_id!r} has no label, and training needs labels; give each class "
                     "a sub-folder"
                 )
+            ids.append(image_id)
             images.append((sample.image_CHW * 255).round().to(torch.uint8))
             labels.append(sample.label)
         if not images:
             raise UserError(f"none of {len(dataset.image_ids)} images can be decoded")
         num_bad = len(dataset.image_ids) - len(images)
-        return cls(torch.stack(images), torch.tensor(labels), num_bad)
+        return cls(tuple(ids), torch.stack(images), torch.tensor(labels), num_bad)
 
     def batches(
         self, recipe: Fit, epoch: int, augmentation: Augmentation
