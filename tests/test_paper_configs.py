@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import textwrap
@@ -18,8 +19,9 @@ from swag.metrics.deletion import Deletion
 from swag.superpixels import SLIC
 from workflows.benchmark import Benchmark
 from workflows.build import parse_yaml
-from workflows.config import config_names, load_benchmark, resolve
+from workflows.config import config_folder, config_names, load_benchmark, resolve
 from workflows.report.paper import paper_values
+from workflows.train_config import load_train_configs
 
 PARTS = ("table1", "table2", "table3", "table4_roar", "table5", "table6", "figure3", "figure5")
 PAPER: dict[str, Any] = json.loads(
@@ -188,4 +190,21 @@ def test_table_4_retrains_what_the_paper_retrained() -> None:
         # The same trained model explains images of both splits.
         specs = [benchmark.model_spec(split, "resnet50") for split in (dataset, roar.train)]
         assert specs[0] == specs[1]
-        assert specs[0].weights == f"weights/{dataset}/resnet50.safetensors"
+        assert specs[0].weights == f"weights/{dataset}/resnet50/weights.safetensors"
+
+
+@pytest.mark.parametrize("dataset", PAPER["top1_validation_accuracy_percent"])
+def test_training_makes_the_weights_that_the_tables_use(dataset: str, paper: Benchmark) -> None:
+    name = f"paper/train-{dataset}"
+    assert f"--run-dir weights/{dataset}\n" in (config_folder() / f"{name}.yaml").read_text()
+    trainings = load_train_configs(name)
+    assert set(trainings) == set(paper.models)
+    for model, training in trainings.items():
+        assert paper.model_spec(dataset, model).weights == (
+            f"weights/{dataset}/{model}/weights.safetensors"
+        )
+        assert training.model == paper.models[model]
+        assert training.recipe.epochs == PAPER["fine_tuning"]["epochs"]
+        assert training.recipe.learning_rate == PAPER["fine_tuning"]["learning_rate"]
+        assert training.validation == paper.datasets[dataset]
+        assert training.train == dataclasses.replace(training.validation, split="train")  # type: ignore[type-var]
