@@ -114,7 +114,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
 
 
 def _only_name(raw: Mapping[str, Any], section: str, override: str) -> str:
-    names = list(raw.get(section) or {})
+    names: list[str] = list(raw.get(section) or {})
     if len(names) != 1:
         raise UserError(
             f"--set {override!r} is for a benchmark of one of {section}, and this one has "
@@ -172,7 +172,7 @@ def datasets_of(entries: Mapping[str, dict[str, Any]]) -> dict[str, DatasetConfi
     for name, fields in entries.items():
         kind = fields.get("type", name)
         try:
-            factory = lookup("dataset", kind, DATASETS)
+            factory: Any = lookup("dataset", kind, DATASETS)
         except ValueError as error:
             raise UserError(f"datasets.{name}: {error}") from error
         required = {
