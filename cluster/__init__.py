@@ -1,0 +1,1 @@
+"""Files that put swagflow on clusters: see README.md beside this."""

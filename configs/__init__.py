@@ -1,0 +1,1 @@
+"""Benchmarks and training recipes that come with swagflow, as YAML."""

@@ -71,7 +71,8 @@ def test_the_contract_of_scores(tmp_path: Path) -> None:
     store.write_scores(SCORES, (0, 2), ROWS, score)
     frame = store.read_scores("deletion")
     assert list(frame.columns) == [
-        "image_id", "target", "value", "curve", "error", "iou", "box", "dataset", "model", "explainer",
+        "image_id", "target", "value", "curve", "error", "iou", "box",
+        "dataset", "model", "explainer",
     ]  # fmt: skip
     assert frame["value"].tolist()[0] == 0.25
     assert frame["value"].isna().tolist() == [False, True, True]
