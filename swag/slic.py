@@ -47,7 +47,7 @@ def cluster(features_BHWF: Tensor, num_segments: int, max_iterations: int) -> Te
         raise ValueError("SLIC needs finite features, and these hold NaN or infinity")
     batch, height, width, channels = features_BHWF.shape
     grid = _Grid.of(height, width, num_segments)
-    tiles = _Tiles.of(_summable(features_BHWF.double()))
+    tiles = _Tiles.of(summable(features_BHWF.double()))
     place_K2 = torch.cartesian_prod(torch.tensor(grid.rows), torch.tensor(grid.columns)).double()
     centre_SD = F.pad(place_K2, (0, channels)).repeat(batch, 1).to(features_BHWF.device)
     first_B = torch.arange(batch, device=features_BHWF.device) * grid.num_centres
@@ -118,7 +118,7 @@ class _Tiles:
         return image[:, : self.size[0], : self.size[1]].contiguous()
 
 
-def _summable(features_BHWF: Tensor) -> Tensor:
+def summable(features_BHWF: Tensor) -> Tensor:
     """Round to multiples of a power of two, so that a sum over an image's pixels is exact."""
     num_pixels = features_BHWF.shape[1] * features_BHWF.shape[2]
     largest_B111 = features_BHWF.abs().amax((1, 2, 3), keepdim=True)

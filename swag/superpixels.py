@@ -29,6 +29,9 @@ class Segmenter(Protocol):
     def needs(self) -> frozenset[str]:
         """Gradient signals it reads."""
 
+    def __hash__(self) -> int:
+        """Labels are remembered by it."""
+
     def __call__(self, signals: Signals) -> Tensor:
         """Return labels_BHW: int64, from 0 without gaps in each image, on the batch's device."""
 
