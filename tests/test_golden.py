@@ -39,11 +39,15 @@ def explainer_entry(explainer: Explainer) -> Entry:
 
 
 def metric_entry(metric: Metric) -> Entry:
-    """The scores of a control that does not depend on the model."""
+    """The scores of a control that does not depend on the model, and each column's mean."""
     batch = annotated(images(3))
     signals = Signals(toy(), batch)
     score = metric(signals, Noise()(signals))
-    return {**named(metric), "value": numbers(score.value_B)}
+    columns = {
+        f"column {name}": numbers(column.double().reshape(3, -1).mean(1))
+        for name, column in score.columns.items()
+    }
+    return {**named(metric), "value": numbers(score.value_B), **columns}
 
 
 def named(item: Explainer | Metric) -> Entry:
