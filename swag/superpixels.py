@@ -75,17 +75,21 @@ class SLIC:
         features_BHWF = self.features_BHWF(signals)
         if self.implementation == "torch":
             return slic_BHW(features_BHWF, self.num_segments, self.max_iterations)
-        labels = [self._segment(features_HWF) for features_HWF in features_BHWF.cpu().numpy()]
+        labels = [self._segment(features_HWF) for features_HWF in features_BHWF.numpy()]
         return _stacked(labels, signals)
 
     def features_BHWF(self, signals: Signals) -> Tensor:
-        """Return what a pixel is compared by, in units of the spacing of superpixels, float64."""
+        """Return what a pixel is compared by, in units of the spacing of superpixels, float64.
+
+        They lie where the implementation works: on the CPU or on the batch's device.
+        """
         parts = []
         if self.features != "gradient":
             parts.append(_colour_BHWC(signals, self.implementation) / self.colour_weight)
         if self.features != "image":
             parts.append(_scaled_BHW(signals, self.gradient)[..., None] / self.gradient_weight)
-        return torch.cat(parts, dim=-1)
+        device = "cpu" if self.implementation == "skimage" else signals.batch.device
+        return torch.cat([part.to(device) for part in parts], dim=-1)
 
     def _segment(self, features_HWF: np.ndarray) -> np.ndarray:
         # `slic` stretches its input to [0, 1] and then divides it by the compactness.
