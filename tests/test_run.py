@@ -33,6 +33,7 @@ class Runner:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "run"
+        self.uri = str(self.folder)
         self.config = folder / "toy.yaml"
         self.output = ""
 
@@ -44,7 +45,7 @@ class Runner:
         code = guarded(
             lambda: run_benchmark(
                 load_benchmark(str(self.config), overrides),
-                str(self.folder),
+                self.uri,
                 choose_resources(workers),
                 retry_errors=retry,
                 console=console,

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from swag.types import Score
-from workflows.errors import UserError
+from workflows.errors import StorageError, UserError
 from workflows.store import Cell, Maps, Rows, Store
 
 MASKS = Cell("data", "net", "swag", None, "ab" * 32)
@@ -103,7 +103,7 @@ def test_a_failed_write_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageError, match="No space left"):
         store.write_bytes("table.csv", b"new")
     assert store.folder.list() == ["table.csv"]
     assert store.folder.read("table.csv") == b"old"

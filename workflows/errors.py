@@ -1,12 +1,17 @@
 """What can go wrong, in one place.
 
-UserError   what the user gave cannot work; one message, exit code 2, no traceback
-ImageError  one image cannot be used; it becomes a row with the error in it
+UserError     what the user gave cannot work; one message, exit code 2, no traceback
+StorageError  the run folder cannot be read or written; it ends the run, which can be resumed
+ImageError    one image cannot be used; it becomes a row with the error in it
 """
 
 
 class UserError(Exception):
     """The message says what was got, what was wanted and how to mend it."""
+
+
+class StorageError(UserError):
+    """The message says which folder, what its storage answered and what to look at."""
 
 
 class ImageError(Exception):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import posixpath
 import secrets
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import fsspec
 import pyarrow as pa
 from pyarrow import fs
 
-from workflows.errors import UserError
+from workflows.errors import StorageError, UserError
 
 TEMPORARY = ".tmp-"
+READERS = 16
+"""Files read at a time: in an object store each costs a round trip."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +32,22 @@ class Folder:
 
     @classmethod
     def at(cls, uri: str) -> Folder:
-        """Return the folder of a local path, a pyarrow URI (s3://, gs://, ...) or an fsspec URI."""
+        """Return the folder of a local path, a pyarrow URI (s3://, gs://, ...) or an fsspec URI.
+
+        Credentials come from the environment, and so does the endpoint of an S3 service other than
+        Amazon's (AWS_ENDPOINT_URL).
+
+        Raises:
+            UserError: no filesystem is known for the URI, or it holds a password.
+        """
         if "://" not in uri:
             return cls(fs.LocalFileSystem(), str(Path(uri).absolute()))
-        try:
-            filesystem, root = fs.FileSystem.from_uri(uri)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            filesystem, root = _fsspec(uri)
-        except (OSError, pa.ArrowException) as error:
-            raise UserError(f"the run folder {uri!r} cannot be opened: {error}") from error
-        return cls(filesystem, root)
+        if urlsplit(uri).password:
+            raise UserError(
+                "the run folder's address holds a password, which logs would repeat; "
+                "give credentials by environment variables or a role instead"
+            )
+        return cls(*_opened(uri))
 
     @property
     def is_local(self) -> bool:
@@ -48,38 +60,67 @@ class Folder:
         """Return the relative paths of all files below, sorted; none where there is no folder."""
         selector = fs.FileSelector(self.path(relative), recursive=True, allow_not_found=True)
         prefix = len(self.root.rstrip("/")) + 1
-        infos = self.filesystem.get_file_info(selector)
+        with self._answering():
+            infos = self.filesystem.get_file_info(selector)
         return sorted(info.path[prefix:] for info in infos if info.type == fs.FileType.File)
 
     def exists(self, relative: str) -> bool:
-        info = self.filesystem.get_file_info(self.path(relative))
+        with self._answering():
+            info = self.filesystem.get_file_info(self.path(relative))
         return bool(info.type != fs.FileType.NotFound)
 
     def read(self, relative: str) -> bytes:
-        with self.filesystem.open_input_file(self.path(relative)) as stream:
+        with (
+            self._answering(),
+            self.filesystem.open_input_file(self.path(relative)) as stream,
+        ):
             return bytes(stream.read())
+
+    def read_all(self, relatives: Iterable[str]) -> Iterator[bytes]:
+        """Yield the contents of files in their order; several are read at a time."""
+        with ThreadPoolExecutor(READERS) as pool:
+            yield from pool.map(self.read, relatives)
 
     def write(self, relative: str, content: bytes | pa.Buffer) -> None:
         """Write a whole file so that it appears complete or not at all.
 
         Locally: a temporary file in the same folder, fsync, rename, fsync of the folder. Elsewhere:
-        one put, which object stores make visible at its end.
+        one upload, which object stores make visible at its end.
         """
         path = self.path(relative)
-        if self.is_local:
-            _replace(Path(path), content)
-            return
-        with self.filesystem.open_output_stream(path) as stream:
-            stream.write(content)
+        with self._answering():
+            if self.is_local:
+                _replace(Path(path), content)
+            else:
+                _uninterrupted(lambda: _put(self.filesystem, path, content))
 
     def file(self, relative: str) -> StoredFile:
         return StoredFile(self, relative)
 
     def delete(self, relative: str) -> None:
-        self.filesystem.delete_file(self.path(relative))
+        with self._answering():
+            self.filesystem.delete_file(self.path(relative))
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            cure = (
+                "look at its permissions and at the space left"
+                if self.is_local
+                else "the bucket must exist, and every machine's environment must hold its "
+                "credentials, region and, for a service of your own, endpoint (AWS_ENDPOINT_URL)"
+            )
+            raise StorageError(
+                f"the storage of the run folder {self.root!r} answered: {error}; {cure}; "
+                "what was finished is stored, and the same command goes on from there"
+            ) from error
 
     def remove_temporaries(self) -> None:
-        """Delete what writers left that were killed."""
+        """Delete what writers left that were killed; only local ones leave anything."""
+        if not self.is_local:
+            return
         for relative in self.list():
             if posixpath.basename(relative).startswith(TEMPORARY):
                 self.delete(relative)
@@ -120,6 +161,38 @@ def _replace(path: Path, content: bytes | pa.Buffer) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _put(filesystem: fs.FileSystem, path: str, content: bytes | pa.Buffer) -> None:
+    if isinstance(filesystem, fs.PyFileSystem):
+        filesystem.handler.fs.pipe_file(path, bytes(content))
+        return
+    with filesystem.open_output_stream(path) as stream:
+        stream.write(content)
+
+
+def _uninterrupted(put: Callable[[], None]) -> None:
+    """Do it in a thread, where Ctrl-C is not raised.
+
+    An exception between opening and writing would close the stream and so store an empty file.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(put).result()
+
+
+def _opened(uri: str) -> tuple[fs.FileSystem, str]:
+    """Return the filesystem of a URI, pyarrow's own where it has one, and the path on it."""
+    # With delayed opening a small file is one request instead of three; old pyarrow lacks it.
+    delayed = f"{uri}{'&' if '?' in uri else '?'}allow_delayed_open=true"
+    for candidate in (delayed, uri) if uri.startswith("s3://") else (uri,):
+        try:
+            filesystem, root = fs.FileSystem.from_uri(candidate)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"the run folder {uri!r} cannot be opened: {error}") from error
+        return filesystem, root
+    return _fsspec(uri)
 
 
 def _fsspec(uri: str) -> tuple[fs.FileSystem, str]:

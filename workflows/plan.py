@@ -161,33 +161,49 @@ def _shards(
     A slice that is stored in part, because fewer images were asked for once, gives a shard for each
     different place where its cells go on.
     """
-    cells, stored, changed = state
+    cells, stored, _ = state
+    size = benchmark.shard_size
+    by_slice = {name: _by_slice(parts, size) for name, parts in stored.items()}
+    owned: dict[str, list[tuple[str, str | None]]] = {}
+    for name in cells:
+        owned.setdefault(name[0], []).append(name)
     shards = []
-    for begin in range(0, len(image_ids), benchmark.shard_size):
-        end = min(begin + benchmark.shard_size, len(image_ids))
-        ends: dict[tuple[str, str | None], list[tuple[int, str]]] = {}
-        for name, parts in stored.items():
-            ends[name] = [(p.last + 1, p.path) for p in parts if begin <= p.first < end]
-        reached = {name: max([begin, *(last for last, _ in ends[name])]) for name in cells}
+    for begin in range(0, len(image_ids), size):
+        end = min(begin + size, len(image_ids))
+        held = {name: slices.get(begin, []) for name, slices in by_slice.items()}
+        reached = {name: max([begin, *(part.last + 1 for part in held[name])]) for name in cells}
         for start in sorted({position for position in reached.values() if position < end}):
             tasks = []
             for explainer in benchmark.explainers:
-                todo = [name for name in cells if name[0] == explainer and reached[name] == start]
+                todo = [name for name in owned.get(explainer, ()) if reached[name] == start]
                 if todo:
-                    masks = [path for stop, path in ends[explainer, None] if stop > start]
                     complete = reached[explainer, None] >= end
-                    tasks.append(
-                        Task(
-                            explainer=explainer,
-                            explanation=cells[explainer, None],
-                            stored_parts=tuple(masks) if complete else None,
-                            metrics=tuple(
-                                (metric, cells[name, metric])
-                                for name, metric in todo
-                                if metric is not None
-                            ),
-                            reason="changed" if changed.intersection(todo) else "missing",
-                        )
-                    )
+                    masks = [part.path for part in held[explainer, None] if part.last >= start]
+                    tasks.append(_task(todo, tuple(masks) if complete else None, state))
             shards.append(Shard(*names, start, tuple(image_ids[start:end]), tuple(tasks)))
     return shards
+
+
+def _by_slice(parts: Iterable[Part], shard_size: int) -> dict[int, list[Part]]:
+    """Return the parts of each aligned slice by its first position."""
+    found: dict[int, list[Part]] = {}
+    for part in parts:
+        found.setdefault(part.first - part.first % shard_size, []).append(part)
+    return found
+
+
+def _task(
+    todo: Sequence[tuple[str, str | None]],
+    stored_parts: tuple[str, ...] | None,
+    state: tuple[_Cells, _Stored, set[tuple[str, str | None]]],
+) -> Task:
+    """Return the task of one explainer's cells."""
+    cells, _, changed = state
+    explainer = todo[0][0]
+    return Task(
+        explainer=explainer,
+        explanation=cells[explainer, None],
+        stored_parts=stored_parts,
+        metrics=tuple((metric, cells[name, metric]) for name, metric in todo if metric is not None),
+        reason="changed" if changed.intersection(todo) else "missing",
+    )

@@ -20,7 +20,6 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import yaml
 
@@ -224,8 +223,8 @@ class Store:
         """Return the retraining jobs with their dataset, model and explainer; empty where none."""
         paths = [p for p in self.folder.list("roar") if p.endswith(".parquet")]
         frames = []
-        for path in paths:
-            table = pq.read_table(pa.BufferReader(self.folder.read(path)))
+        for path, content in zip(paths, self.folder.read_all(paths), strict=True):
+            table = pq.read_table(pa.BufferReader(content))
             names = dict(item.split("=", 1) for item in path.split("/")[1:4])
             frames.append(table.to_pandas().assign(**names))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -240,24 +239,18 @@ class Store:
         return sorted({str(part.cell[3]) for part in self.parts("scores")})
 
     def _table(self, folder: str) -> pa.Table:
-        paths = [self.folder.path(p) for p in self.folder.list(folder) if PART.fullmatch(p)]
+        paths = [path for path in self.folder.list(folder) if PART.fullmatch(path)]
         if not paths:
             return pa.table({name: [] for name in ("image_id", "value", "error")})
-        names = ["dataset", "model", "explainer"]
-        partitioning = ds.partitioning(
-            pa.schema([(name, pa.string()) for name in names]), flavor="hive"
-        )
-        dataset = ds.dataset(
-            paths,
-            filesystem=self.folder.filesystem,
-            format="parquet",
-            partitioning=partitioning,
-            partition_base_dir=self.folder.path(folder),
-        )
-        # pyarrow takes the first file's schema; a part of errors alone lacks its metric's columns.
-        physical = [fragment.physical_schema for fragment in dataset.get_fragments()]
-        dataset = dataset.replace_schema(pa.unify_schemas([dataset.schema, *physical]))
-        return dataset.to_table()
+        tables = []
+        for path, content in zip(paths, self.folder.read_all(paths), strict=True):
+            table = pq.read_table(pa.BufferReader(content))
+            for name, value in (item.split("=", 1) for item in path.split("/")[2:-1]):
+                column = pa.repeat(pa.scalar(value), len(table))
+                table = table.append_column(name, column)
+            tables.append(table)
+        # A part of errors alone lacks its metric's columns.
+        return pa.concat_tables(tables, promote_options="default")
 
     def read_benchmark(self) -> dict[str, Any]:
         """Return benchmark.yaml.

@@ -18,7 +18,7 @@ from swag.signals import Signals
 from swag.types import Batch, Score
 from workflows.benchmark import Benchmark
 from workflows.data import Dataset, Sample
-from workflows.errors import ImageError
+from workflows.errors import ImageError, StorageError
 from workflows.plan import Shard, Task
 from workflows.store import Cell, Maps, Rows, Store
 
@@ -192,6 +192,8 @@ def attempt(compute: Callable[[], T]) -> tuple[T | None, str | None]:
     """Return the result, or why there is none: here a shard's failure becomes rows."""
     try:
         return compute(), None
+    except StorageError:
+        raise  # the error could not be stored either
     except Exception as error:  # noqa: BLE001 - the shard's edge
         return None, f"{type(error).__name__}: {error}"
 
