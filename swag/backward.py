@@ -81,8 +81,10 @@ def captured(name: str, module: nn.Module) -> Iterator[list[Tensor]]:
             raise ValueError(
                 f"Grad-CAM's layer {name!r} must put out one map of shape (B, F, h, w), not {what}"
             )
-        outputs.append(output)
-        return output.clone()
+        # Where nothing below asks for a gradient, the graph begins here.
+        kept = output if output.requires_grad else output.detach().requires_grad_()
+        outputs.append(kept)
+        return kept.clone()
 
     handle = module.register_forward_hook(hook)
     try:

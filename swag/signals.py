@@ -133,7 +133,7 @@ class Signals:
         self, x_BCHW: Tensor, target_B: Tensor | None, names: frozenset[str]
     ) -> dict[str, Tensor]:
         with recording():
-            x_BCHW = x_BCHW.detach().clone().requires_grad_()
+            x_BCHW = x_BCHW.detach().clone().requires_grad_(names != {"layer"})
             logits_BK, layer = self._forward(x_BCHW, with_layer="layer" in names)
             probability_BK = logits_BK.detach().softmax(1)
             if target_B is None:

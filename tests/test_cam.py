@@ -144,6 +144,33 @@ def test_a_resnet_needs_no_backward_pass(name: str) -> None:
     torch.testing.assert_close(gradient_BFhw, weight_BF11.expand(-1, -1, 3, 3))
 
 
+@BOTH
+@pytest.mark.parametrize("weights_have_gradients", [True, False])
+def test_nothing_below_the_layer_is_gone_through_backwards(
+    explainer: GradCAM | GradCAMPlusPlus,
+    weights_have_gradients: bool,
+) -> None:
+    class OneWay(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: Tensor) -> Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: object, *gradients: Tensor) -> Tensor:
+            raise ArithmeticError("backwards")
+
+    class Gate(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return OneWay.apply(x)
+
+    model = nn.Sequential(Gate(), *toy_cnn()).eval().requires_grad_(weights_have_gradients)
+    classifier, batch = classifier_of(model, cam_layer="4"), batch_of(images(2))
+    expected = explainer(Signals(classifier_of(toy_cnn(), cam_layer="3"), batch, {"layer"}))
+    assert torch.equal(explainer(Signals(classifier, batch, {"layer"})), expected)
+    with pytest.raises(ArithmeticError, match="backwards"):
+        Signals(classifier, batch).gradient_BCHW  # noqa: B018
+
+
 def test_a_layer_that_runs_twice_is_refused() -> None:
     block = nn.Conv2d(3, 3, 3, padding=1)
     model = nn.Sequential(block, nn.ReLU(), block, nn.Flatten(), nn.Linear(48, 2)).eval()
