@@ -47,6 +47,11 @@ class Classifier:
         self.std_1C11 = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
         self._blank_probability: dict[tuple[int, ...], Tensor] = {}
 
+    @property
+    def backward_batch_size(self) -> int:
+        """Images per pass that keeps its graph; such a pass takes over twice the memory."""
+        return max(1, self.batch_size // 2)
+
     def normalise(self, image_BCHW: Tensor) -> Tensor:
         return (image_BCHW - self.mean_1C11) / self.std_1C11
 

@@ -36,7 +36,7 @@ def _integrate(signals: Signals, num_steps: int) -> Tensor:
     counts_2T[:, -1] = 1
 
     # A backward pass needs the outputs of all layers at once, so it holds fewer images.
-    size = max(1, signals.classifier.batch_size // 2)
+    size = signals.classifier.backward_batch_size
     num_points = [len(fraction_T)] * len(image_BCHW)
     points_NCHW = end_BCHW.new_empty((min(size, sum(num_points)), *end_BCHW.shape[1:]))
     total_2BCHW = end_BCHW.new_zeros((2, *end_BCHW.shape))

@@ -115,7 +115,7 @@ class Signals:
     def _run_backward(self, names: frozenset[str]) -> None:
         """Compute the named signals and the probabilities, `batch_size` images at a time."""
         parts: dict[str, list[Tensor]] = {}
-        size = self.classifier.batch_size
+        size = self.classifier.backward_batch_size
         known = self.batch.target_B is not None or "probability" in self._computed
         for start in range(0, len(self.batch), size):
             chunk = self._backward_chunk(

@@ -98,7 +98,7 @@ def toy_cnn(num_classes: int = 5, *, inplace: bool = True) -> nn.Module:
 
 
 def classifier_of(model: nn.Module, **options: Any) -> Classifier:
-    return Classifier(model, **{"mean": MEAN, "std": STD, "batch_size": 4, **options})
+    return Classifier(model, **{"mean": MEAN, "std": STD, "batch_size": 8, **options})
 
 
 def toy() -> Classifier:

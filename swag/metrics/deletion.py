@@ -116,6 +116,7 @@ def curves(signals: Signals, step_BHW: Tensor, fill: Fill, *, insert: bool) -> T
     classifier, x_BCHW = signals.classifier, signals.normalised_BCHW
     black_1C11 = -classifier.mean_1C11 / classifier.std_1C11
     fill_1C11 = black_1C11 if fill == "black" else torch.zeros_like(black_1C11)
+    blank_1CHW = fill_1C11.expand_as(x_BCHW[:1])
     target_B1 = signals.target_B[:, None]
     num_steps = int(step_BHW.max()) + 1
 
@@ -124,10 +125,11 @@ def curves(signals: Signals, step_BHW: Tensor, fill: Fill, *, insert: bool) -> T
         point_T = torch.arange(part.first + 1, part.last + 1, device=copies_TCHW.device)
         moved_T1HW = (step_BHW[part.image] < point_T[:, None, None])[:, None]
         shown_T1HW = moved_T1HW if insert else ~moved_T1HW
-        torch.where(shown_T1HW, x_BCHW[part.image], fill_1C11, out=copies_TCHW)
+        # Exact for weights 0 and 1, and several times as fast as `where` on a CPU.
+        torch.lerp(blank_1CHW, x_BCHW[part.image, None], shown_T1HW.float(), out=copies_TCHW)
 
     inner_BT = torch.stack(target_probability(signals, [num_steps - 1] * len(x_BCHW), perturb))
     whole_B1 = signals.probability_BK.gather(1, target_B1)
-    blank_B1 = classifier.constant_probability_K(fill_1C11.expand_as(x_BCHW[:1])[0])[target_B1]
+    blank_B1 = classifier.constant_probability_K(blank_1CHW[0])[target_B1]
     ends = (blank_B1, whole_B1) if insert else (whole_B1, blank_B1)
     return torch.cat([ends[0], inner_BT, ends[1]], 1).float()
