@@ -120,13 +120,17 @@ def curves(signals: Signals, step_BHW: Tensor, fill: Fill, *, insert: bool) -> T
     target_B1 = signals.target_B[:, None]
     num_steps = int(step_BHW.max()) + 1
 
+    # Numbers in and out: several times as fast on a CPU as a bool mask, and as `where`.
+    step_BHW = step_BHW.to(x_BCHW)
+    is_shown = torch.lt if insert else torch.ge
+
     def perturb(part: Part, copies_TCHW: Tensor) -> None:
         # A curve's point 0 is an end, so copy 0 is point 1.
-        point_T = torch.arange(part.first + 1, part.last + 1, device=copies_TCHW.device)
-        moved_T1HW = (step_BHW[part.image] < point_T[:, None, None])[:, None]
-        shown_T1HW = moved_T1HW if insert else ~moved_T1HW
-        # Exact for weights 0 and 1, and several times as fast as `where` on a CPU.
-        torch.lerp(blank_1CHW, x_BCHW[part.image, None], shown_T1HW.float(), out=copies_TCHW)
+        point_T = torch.arange(part.first + 1, part.last + 1).to(x_BCHW)
+        shown_T1HW = torch.empty_like(copies_TCHW[:, :1])
+        is_shown(step_BHW[part.image], point_T[:, None, None, None], out=shown_T1HW)
+        # Exact for weights 0 and 1.
+        torch.lerp(blank_1CHW, x_BCHW[part.image, None], shown_T1HW, out=copies_TCHW)
 
     inner_BT = torch.stack(target_probability(signals, [num_steps - 1] * len(x_BCHW), perturb))
     whole_B1 = signals.probability_BK.gather(1, target_B1)
