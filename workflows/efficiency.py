@@ -59,6 +59,11 @@ def plan_timings(
 class TimingWorker(ShardWorker):
     """Times the explainer of each shard's only task."""
 
+    def prefetch(self, shard: Shard) -> None:
+        """Load nothing ahead of its turn: it would be in the times of the shard before."""
+        if not self._loading:
+            super().prefetch(shard)
+
     def _run_task(
         self, shard: Shard, task: Task, signals: Signals, errors: Sequence[str | None]
     ) -> int:

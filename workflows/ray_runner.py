@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,14 +13,16 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import ray
 import torch
-from ray.exceptions import AuthenticationError, RayActorError, RayTaskError
+from ray.exceptions import AuthenticationError, RayActorError, RayError, RayTaskError
 
 from workflows.benchmark import Benchmark
-from workflows.errors import UserError
+from workflows.errors import StorageError, UserError
 from workflows.hardware import WORKER_ENVIRONMENT, tune_allocator
 
 IN_FLIGHT = 2
 MAX_TRIES = 3
+CHECK_SECONDS = 5.0
+"""How often it is looked whether the cluster has grown."""
 
 
 class Item(Protocol):
@@ -40,6 +43,9 @@ class Worker(Protocol[Work_contra, Report_co]):
     """Does pieces of work one after the other and stores what comes of them."""
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None: ...
+
+    def prefetch(self, item: Work_contra) -> None:
+        """Begin to load what a piece of work needs, beside the one that is being done."""
 
     def run(self, item: Work_contra) -> Report_co:
         """Do a piece of work; tell how it went."""
@@ -80,16 +86,39 @@ class _Actor:
         torch.set_num_threads(resources.threads)
         self._worker = worker(benchmark, uri, resources.device)
 
-    def run(self, item: Any) -> Any:
-        return self._worker.run(item)
+    def run(self, item: Any, upcoming: Any) -> Any:
+        return run_ahead(self._worker, item, upcoming)
+
+
+def run_ahead(
+    worker: Worker[Work_contra, Report_co], item: Work_contra, upcoming: Work_contra | None
+) -> Report_co:
+    """Do a piece of work while what the upcoming one needs is being loaded."""
+    for piece in (item, upcoming):
+        if piece is not None:
+            worker.prefetch(piece)
+    return worker.run(item)
 
 
 @dataclass
 class _Slot(Generic[Work]):
-    """An actor and the pieces of work given to it, oldest first."""
+    """An actor, the pieces of work given to it, oldest first, and the one that it gets next."""
 
     actor: Any
+    beginning: Any
+    """Ends when the actor is there, which takes a place in the cluster; None afterwards."""
     pending: deque[tuple[Any, Work]] = field(default_factory=deque)
+    upcoming: Work | None = None
+
+    @property
+    def awaited(self) -> Any:
+        """What ends next, None if nothing."""
+        if self.beginning is not None:
+            return self.beginning
+        return self.pending[0][0] if self.pending else None
+
+    def submit(self, item: Work, upcoming: Work | None) -> None:
+        self.pending.append((self.actor.run.remote(item, upcoming), item))
 
 
 def run_on_ray(
@@ -169,27 +198,78 @@ class _Runner(Generic[Work, Report]):
         )
         self._benchmark_ref = ray.put(about[0])
         self._tries: dict[str, int] = {}
+        self._slots: list[_Slot[Work]] = []
+        self._looked = -CHECK_SECONDS
+        self._failed_starts = 0
 
     def run(self, items: Sequence[Work]) -> Iterator[Report]:
         waiting = deque(items)
         suspects: deque[Work] = deque()
-        count = max(1, min(self._num_workers(), len(items)))
-        slots = [self._start() for _ in range(count)]
-        while waiting or suspects or any(slot.pending for slot in slots):
-            for slot in slots:
-                self._feed(slot, waiting, suspects)
-            ready, _ = ray.wait([s.pending[0][0] for s in slots if s.pending], num_returns=1)
-            slot = next(s for s in slots if s.pending and s.pending[0][0] == ready[0])
-            try:
-                yield ray.get(slot.pending[0][0])
-                slot.pending.popleft()
-            except RayActorError as error:
-                yield from self._bury(slot, suspects, str(error))
-            except RayTaskError as error:
-                _, item = slot.pending.popleft()
-                yield self._give_up(item, _last_line(error))
-        for slot in slots:
+        while waiting or suspects or any(s.pending or s.upcoming for s in self._slots):
+            self._grow(len(waiting) + len(suspects))
+            for slot in self._slots * IN_FLIGHT:
+                reserve = len(waiting) > len(self._slots)
+                self._feed(slot, waiting, suspects, reserve=reserve)
+            awaited = {slot.awaited: slot for slot in self._slots if slot.awaited is not None}
+            for reference in _ended(list(awaited)):
+                slot = awaited[reference]
+                if slot.beginning is None:
+                    yield from self._take(slot, waiting, suspects)
+                else:
+                    self._begin(slot)
+        for slot in self._slots:
             ray.kill(slot.actor)
+
+    def _grow(self, num_items: int) -> None:
+        """Start workers up to what was asked for, or to what the cluster holds by now."""
+        now = time.monotonic()
+        if now - self._looked < CHECK_SECONDS:
+            return
+        self._looked = now
+        for _ in range(max(1, min(self._num_workers(), num_items)) - len(self._slots)):
+            self._slots.append(self._start())
+
+    def _begin(self, slot: _Slot[Work]) -> None:
+        """Take note that an actor is there; replace one that could not begin.
+
+        Raises:
+            UserError: none can.
+        """
+        try:
+            ray.get(slot.beginning)
+        except RayError as error:
+            self._failed_starts += 1
+            alive = any(other.beginning is None for other in self._slots)
+            if not alive and self._failed_starts >= MAX_TRIES * len(self._slots):
+                raise UserError(f"no worker can start: {_last_line(error)}") from error
+            self._replace(slot)
+        else:
+            slot.beginning = None
+            self._failed_starts = 0
+
+    def _take(
+        self, slot: _Slot[Work], waiting: deque[Work], suspects: deque[Work]
+    ) -> Iterator[Report]:
+        """Yield what became of a slot's oldest work.
+
+        Raises:
+            StorageError: its results cannot be stored.
+        """
+        reference, item = slot.pending[0]
+        try:
+            report = ray.get(reference)
+        except RayActorError as error:
+            if slot.upcoming is not None:
+                waiting.appendleft(slot.upcoming)
+            yield from self._bury(slot, suspects, str(error))
+        except RayTaskError as error:
+            if isinstance(error.cause, StorageError):
+                raise error.cause from error
+            slot.pending.popleft()
+            yield self._give_up(item, _last_line(error))
+        else:
+            slot.pending.popleft()
+            yield report
 
     def _num_workers(self) -> int:
         wanted, room = self._resources.num_workers, ray.cluster_resources()
@@ -201,23 +281,33 @@ class _Runner(Generic[Work, Report]):
 
     def _start(self) -> _Slot[Work]:
         _, uri = self._about
-        return _Slot(
-            self._actor_class.remote(self._worker, self._benchmark_ref, uri, self._resources)
-        )
+        actor = self._actor_class.remote(self._worker, self._benchmark_ref, uri, self._resources)
+        return _Slot(actor, actor.__ray_ready__.remote())
 
-    def _feed(self, slot: _Slot[Work], waiting: deque[Work], suspects: deque[Work]) -> None:
-        """Give a slot work; a suspect gets it to itself."""
-        if slot.pending and slot.pending[0][1].name in self._tries:
+    def _replace(self, slot: _Slot[Work]) -> None:
+        fresh = self._start()
+        slot.actor, slot.beginning = fresh.actor, fresh.beginning
+        slot.pending, slot.upcoming = fresh.pending, None
+
+    def _feed(
+        self, slot: _Slot[Work], waiting: deque[Work], suspects: deque[Work], *, reserve: bool
+    ) -> None:
+        """Give a slot a piece of work if it has room; a suspect gets it to itself.
+
+        An actor without a place in the cluster gets none: others would wait for it in vain.
+        """
+        if slot.beginning is not None:
             return
-        while len(slot.pending) < IN_FLIGHT and (waiting or suspects):
-            if suspects:
-                if slot.pending:
-                    return
-                item = suspects.popleft()
-                slot.pending.append((slot.actor.run.remote(item), item))
-                return
-            item = waiting.popleft()
-            slot.pending.append((slot.actor.run.remote(item), item))
+        is_suspect = bool(slot.pending) and slot.pending[0][1].name in self._tries
+        if is_suspect or len(slot.pending) == IN_FLIGHT:
+            return
+        if suspects:
+            if not slot.pending:
+                slot.submit(suspects.popleft(), None)
+        elif slot.upcoming or waiting:
+            item = slot.upcoming or waiting.popleft()
+            slot.upcoming = waiting.popleft() if reserve and waiting else None
+            slot.submit(item, slot.upcoming)
 
     def _bury(self, slot: _Slot[Work], suspects: deque[Work], reason: str) -> Iterator[Report]:
         """Replace a dead worker and decide what becomes of its work."""
@@ -231,13 +321,23 @@ class _Runner(Generic[Work, Report]):
                 )
             else:
                 suspects.append(item)
-        fresh = self._start()
-        slot.actor, slot.pending = fresh.actor, fresh.pending
+        self._replace(slot)
 
     def _give_up(self, item: Work, error: str) -> Report:
         return self._worker(*self._about, "cpu").give_up(item, error)
 
 
-def _last_line(error: RayTaskError) -> str:
+def _ended(references: list[Any]) -> list[Any]:
+    """Return those that have ended, waiting for the first.
+
+    Taking all of them at once keeps the cost of asking, which grows with their number, low.
+    """
+    ended, _ = ray.wait(references, num_returns=1, timeout=CHECK_SECONDS)
+    if ended:
+        ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
+    return list(ended)
+
+
+def _last_line(error: RayError) -> str:
     cause = getattr(error, "cause", None)
     return f"{type(cause).__name__}: {cause}" if cause else str(error).strip().splitlines()[-1]

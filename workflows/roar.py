@@ -130,6 +130,9 @@ class RoarWorker:
         self._device = torch.device(device)
         self._images: dict[str, Images] = {}
 
+    def prefetch(self, job: RoarJob) -> None:
+        """Load nothing: most jobs find their images in memory."""
+
     def run(self, job: RoarJob) -> RoarReport:
         """Train from the job's last epoch on and store its accuracy."""
         report, failure = attempt(lambda: self._train(job))

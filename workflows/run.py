@@ -6,6 +6,7 @@ import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from workflows.identity import describe
 from workflows.plan import Plan, make_plan
 from workflows.progress import meter
 from workflows.provenance import provenance
-from workflows.ray_runner import Report, Resources, Work, Worker, run_on_ray, session
+from workflows.ray_runner import Report, Resources, Work, Worker, run_ahead, run_on_ray, session
 from workflows.reconcile import reconcile
 from workflows.roar import RoarJob, RoarWorker, jobs_of, missing_jobs
 from workflows.store import Store
@@ -156,8 +157,8 @@ def _reports(
     tune_allocator()
     torch.set_num_threads(resources.threads)
     single = worker(*about, resources.device)
-    for item in items:
-        yield single.run(item)
+    for item, upcoming in zip_longest(items, items[1:]):
+        yield run_ahead(single, item, upcoming)
 
 
 def choose_resources(

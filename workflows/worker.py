@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -24,6 +25,7 @@ from workflows.store import Cell, Maps, Rows, Store
 
 T = TypeVar("T")
 KEPT_MODELS = 2
+KEPT_SHARDS = 2
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class ShardReport:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """The images of a shard: those that could be loaded as a batch, the others as errors."""
+    """The images of a shard: samples of those that could be loaded, the others as errors."""
 
-    batch: Batch | None
+    samples: tuple[Sample, ...]
     errors: tuple[str | None, ...]
 
 
@@ -59,13 +61,25 @@ class ShardWorker:
         self._device = torch.device(device)
         self._datasets: dict[str, Dataset] = {}
         self._classifiers: dict[tuple[str, str], Classifier] = {}
+        # One thread opens data sets and decodes, whoever asks for a shard's images.
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._loading: dict[str, Future[_Loaded]] = {}
+
+    def prefetch(self, shard: Shard) -> None:
+        """Begin to decode a shard's images, while another shard may be computed."""
+        if shard.name in self._loading:
+            return
+        while len(self._loading) >= KEPT_SHARDS:  # announced, but another worker had it
+            self._loading.pop(next(iter(self._loading))).cancel()
+        self._loading[shard.name] = self._loader.submit(self._load, shard)
 
     def run(self, shard: Shard) -> ShardReport:
         """Compute and store what the shard's tasks ask for, part by part."""
         start = time.perf_counter()
-        loaded = self._load(shard)
+        self.prefetch(shard)
+        loaded = self._loading.pop(shard.name).result()
         num_errors = 0
-        if loaded.batch is None:
+        if not loaded.samples:
             for task in shard.tasks:
                 num_errors += self.store_failure(shard, task, loaded.errors)
         else:
@@ -77,7 +91,8 @@ class ShardWorker:
                     if task.stored_parts is None
                 )
             )
-            signals = Signals(classifier, loaded.batch, needs)
+            batch = to_batch(loaded.samples, self._benchmark.seed, self._device)
+            signals = Signals(classifier, batch, needs)
             for task in shard.tasks:
                 num_errors += self._run_task(shard, task, signals, loaded.errors)
         return ShardReport(shard, time.perf_counter() - start, num_errors)
@@ -167,8 +182,7 @@ class ShardWorker:
                 errors.append(None)
             except ImageError as error:
                 errors.append(str(error))
-        batch = to_batch(samples, self._benchmark.seed, self._device) if samples else None
-        return _Loaded(batch, tuple(errors))
+        return _Loaded(tuple(samples), tuple(errors))
 
     def _dataset(self, name: str) -> Dataset:
         if name not in self._datasets:
