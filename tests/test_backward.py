@@ -224,7 +224,9 @@ def with_modules(model: nn.Module) -> nn.Module:
 
 def compare_with_captum(name: str, size: int, *, count: int = 2) -> None:
     model, image_BCHW = architecture(name), torch.rand(count, 3, size, size)
-    signals = Signals(classifier_of(model, batch_size=count), batch_of(image_BCHW), ALL)
+    # The same pass as captum: a backward one holds half of batch_size.
+    classifier = classifier_of(model, batch_size=2 * count)
+    signals = Signals(classifier, batch_of(image_BCHW), ALL)
     ours = signals.guided_gradient_BCHW
     oracle = CaptumGuidedBackprop(with_modules(model))
     x_BCHW = signals.normalised_BCHW.clone().requires_grad_()
