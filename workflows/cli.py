@@ -19,12 +19,16 @@ from workflows import data_command
 from workflows.errors import UserError
 from workflows.options import (
     Address,
+    AssumeData,
     BenchmarkName,
     Config,
     Device,
     Only,
+    PricePerHour,
     RunDir,
+    SaveThroughput,
     Set,
+    ThroughputFile,
     Workers,
 )
 
@@ -89,15 +93,26 @@ def plan(
     address: Address = None,
     device: Device = None,
     only: Only = None,
+    assume_data: AssumeData = False,
+    throughput: ThroughputFile = None,
+    save_throughput: SaveThroughput = None,
+    price_per_hour: PricePerHour = None,
 ) -> None:
-    """Show what a run would compute: images, model passes and storage. Writes nothing."""
-    from workflows.commands import show_plan
+    """Show what a run would compute: images, model passes, storage, hours and cost.
+
+    Times this machine for some seconds, and writes nothing into the run folder.
+    """
     from workflows.config import load_benchmark
+    from workflows.plan_table import PlanOptions, show_plan
     from workflows.run import choose_resources
 
-    uri = run_dir or f"runs/{Path(benchmark).stem}"
-    wanted = load_benchmark(config or benchmark, set_ or [], only or [])
-    show_plan(wanted, uri, choose_resources(workers, address, device), Console())
+    show_plan(
+        load_benchmark(config or benchmark, set_ or [], only or []),
+        run_dir or f"runs/{Path(benchmark).stem}",
+        choose_resources(workers, address, device),
+        PlanOptions(assume_data, throughput, save_throughput, price_per_hour),
+        Console(),
+    )
 
 
 @app.command(

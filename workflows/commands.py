@@ -18,7 +18,6 @@ from swag.catalog import EXPLAINERS, METRICS, lookup
 from swag.models import ModelSpec, load_classifier, model_names
 from workflows.benchmark import Benchmark
 from workflows.config import EFFICIENCY, config_names
-from workflows.cost import summary
 from workflows.data import DATASETS, Dataset, load_image
 from workflows.errors import ImageError, UserError
 from workflows.hardware import default_device, tune_allocator
@@ -106,13 +105,6 @@ def forget_errors(store: Store) -> None:
     for part in store.parts():
         if store.has_errors(part):
             store.folder.delete(part.path)
-
-
-def show_plan(benchmark: Benchmark, uri: str, resources: Resources, console: Console) -> None:
-    """Print a row per cell with its images and passes, and the total."""
-    opened = open_benchmark(benchmark)
-    plan = opened.plan(Store(uri))
-    console.print(summary(opened, plan, resources))
 
 
 def show_status(uri: str, console: Console) -> int:

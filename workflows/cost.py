@@ -1,92 +1,234 @@
-"""What a plan will take: model passes and storage, before anything runs."""
+"""What a plan will take before anything runs: model passes, storage, hours and money."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-from rich.table import Table
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from swag.types import Explainer
 from workflows.benchmark import Benchmark
+from workflows.data import Dataset
+from workflows.fitting import Fit
 from workflows.plan import Plan, Shard
 from workflows.ray_runner import Resources
-from workflows.run import Opened
+from workflows.roar import RoarJob
+from workflows.throughput import Throughput, Unit, What
 
 BYTES_PER_SCORE = 60
 BYTES_PER_PIXEL = {"region": 0.6, "pixel": 3.6, "control": 2.4}
 """Of a stored saliency: superpixels repeat and pack well, single pixels hardly at all."""
 
+SHARED = "loading, shared passes"
+TIMING = "efficiency, timed alone"
+RETRAINING = "remove and retrain"
+_CHEAP_WARM_UP = 1.0  # seconds, as in swag.metrics.efficiency
+
+
+class Work(Counter[Unit]):
+    """How many times each unit is to be done."""
+
+    def passes(self, what: str) -> float:
+        """Return the images of forward or backward passes; a training step has one of each."""
+        return sum(n for unit, n in self.items() if unit.what in {what, "training"})
+
+    def seconds(self, throughput: Throughput) -> float:
+        return sum(n * throughput.of(unit) for unit, n in self.items())
+
+
+@dataclass
+class Line:
+    """A row of the table: what an explainer takes on a data set and model, for instance."""
+
+    images: int = 0
+    rows: int = 0
+    bytes: float = 0.0
+    work: Work = field(default_factory=Work)
+
+    def add(self, other: Line) -> None:
+        self.images = max(self.images, other.images)
+        self.rows += other.rows
+        self.bytes += other.bytes
+        self.work.update(other.work)
+
+
+class Subject(NamedTuple):
+    """What is explained: the images of a data set by a model."""
+
+    dataset: str
+    model: str
+
+
+Lines = dict[tuple[Subject, str], Line]
+
 
 @dataclass(frozen=True)
-class Passes:
-    """Model passes, in images: forward ones, and backward ones to the input."""
+class Todo:
+    """All that a run would do."""
 
-    forward: float = 0.0
-    backward: float = 0.0
-
-    def __add__(self, other: Passes) -> Passes:
-        return Passes(self.forward + other.forward, self.backward + other.backward)
-
-    def __mul__(self, images: int) -> Passes:
-        return Passes(self.forward * images, self.backward * images)
+    plan: Plan
+    timings: Plan
+    jobs: Sequence[RoarJob]
 
 
-def own_passes(item: object) -> Passes:
-    """Return what an explainer or metric runs for an image beside the shared signals."""
-    return Passes(getattr(item, "num_forwards", 0), getattr(item, "num_backwards", 0))
+class Estimate:
+    """Work of a benchmark, line by line.
+
+    Args:
+        benchmark: what is computed.
+        datasets: the opened data sets by name.
+    """
+
+    def __init__(self, benchmark: Benchmark, datasets: dict[str, Dataset]) -> None:
+        self._benchmark = benchmark
+        self._datasets = datasets
+
+    def lines(self, todo: Todo, resources: Resources) -> Lines:
+        """Return a line for each data set, model and explainer; shared work has lines too."""
+        lines: Lines = {}
+        for kind, shards in _kinds(todo.plan.shards).items():
+            for name, line in self._shards(kind, shards):
+                subject = Subject(kind[0], kind[1])
+                lines.setdefault((subject, name), Line()).add(line)
+        for job in todo.jobs:
+            line = lines.setdefault((Subject(job.dataset, job.model), RETRAINING), Line())
+            line.add(self._job(job))
+        workers = max(resources.num_workers or 1, 1)
+        for (subject, name), line in lines.items():
+            if name == RETRAINING:
+                copies = min(workers, len(todo.jobs))
+                for dataset in (subject.dataset, self._benchmark.roar[subject.dataset].train):
+                    images = len(self._datasets[dataset].image_ids)
+                    line.work[self._loading(dataset)] += copies * images
+        return lines
+
+    def timing_lines(self, todo: Todo, throughput: Throughput | None) -> Lines:
+        """Return the lines of the efficiency table; without a throughput, once each explainer."""
+        lines: Lines = {}
+        for shard in todo.timings.shards:
+            line = lines.setdefault((Subject(shard.dataset, shard.model), TIMING), Line())
+            line.add(self._timing(shard, throughput))
+        return lines
+
+    def _shards(self, kind: _Kind, shards: Sequence[Shard]) -> Iterator[tuple[str, Line]]:
+        """Yield the lines of shards that ask for the same."""
+        dataset, model, tasks = kind
+        images = sum(len(shard.image_ids) for shard in shards)
+        fresh = [self._benchmark.explainer(name, model) for name, is_new, _ in tasks if is_new]
+        shared = Line(images)
+        shared.work[self._loading(dataset)] += images
+        self._shared_passes(shared.work, Subject(dataset, model), fresh, images)
+        yield SHARED, shared
+        seen: set[Unit] = set()
+        for name, is_new, metrics in tasks:
+            line = Line(images, images * (is_new + len(metrics)))
+            line.bytes = BYTES_PER_SCORE * images * len(metrics)
+            explainer = self._benchmark.explainer(name, model)
+            if is_new:
+                line.bytes += images * self._pixels(dataset) * BYTES_PER_PIXEL[explainer.kind]
+                line.work[self._unit("masks", explainer.kind, dataset)] += images
+                self._method(line.work, (dataset, model), explainer, images)
+                superpixels = self._superpixels(explainer, dataset)
+                line.work.update(dict.fromkeys(superpixels - seen, images))
+                seen |= superpixels
+            for metric in metrics:
+                self._method(line.work, (dataset, model), self._benchmark.metrics[metric], images)
+            line.work[self._unit("scores", "a part", dataset)] += len(shards) * len(metrics)
+            yield name, line
+
+    def _job(self, job: RoarJob) -> Line:
+        roar = self._benchmark.roar[job.dataset]
+        training, validation = (
+            len(self._datasets[name].image_ids) for name in (roar.train, job.dataset)
+        )
+        spec = self._benchmark.model_spec(job.dataset, job.model)
+        recipe = Fit(epochs=roar.epochs, learning_rate=roar.learning_rate, optimizer=roar.optimizer)
+        height, width = self._datasets[job.dataset].input_size
+        step = Unit(
+            "training",
+            f"{spec.architecture} by {roar.optimizer}",
+            (height, width),
+            roar.batch_size,
+            (spec, recipe),
+        )
+        line = Line(training + validation, rows=1)
+        line.work[step] = training * roar.epochs
+        line.work[self._pass("forward", Subject(job.dataset, job.model))] = validation
+        if job.fraction:
+            line.work[self._unit("ranks", "a saliency", job.dataset)] = training + validation
+        return line
+
+    def _timing(self, shard: Shard, throughput: Throughput | None) -> Line:
+        (task,) = shard.tasks
+        images = len(shard.image_ids)
+        explainer = self._benchmark.explainer(task.explainer, shard.model)
+        once = Work()
+        subject = Subject(shard.dataset, shard.model)
+        self._shared_passes(once, subject, [explainer], 1)
+        self._method(once, subject, explainer, 1)
+        once.update(dict.fromkeys(self._superpixels(explainer, shard.dataset), 1))
+        turn = min(self._benchmark.batch_size, images)
+        is_warmed = throughput is not None and once.seconds(throughput) * turn <= _CHEAP_WARM_UP
+        times = 1 + 2 * images + (turn if is_warmed else 0)
+        line = Line(images, images, BYTES_PER_SCORE * images)
+        line.work = Work({unit: amount * times for unit, amount in once.items()})
+        line.work[self._loading(shard.dataset)] += images
+        self._shared_passes(line.work, subject, [], images)
+        return line
+
+    def _shared_passes(
+        self, work: Work, subject: Subject, explainers: Iterable[Explainer], images: int
+    ) -> None:
+        """Add what the signals of some explainers cost together: a forward, 0 to 2 backward."""
+        needs = frozenset[str]().union(*(explainer.needs for explainer in explainers))
+        work[self._pass("forward", subject)] += images
+        if num_backwards := bool(needs & {"gradient", "layer"}) + ("guided_gradient" in needs):
+            work[self._pass("backward", subject)] += images * num_backwards
+
+    def _method(self, work: Work, subject: tuple[str, str], item: object, images: int) -> None:
+        """Add an explainer's or metric's own passes, and what it does beside them."""
+        for what in ("forward", "backward"):
+            if count := getattr(item, f"num_{what}s", 0):
+                work[self._pass(what, Subject(*subject))] += images * count
+        work[self._unit("method", repr(item), subject[0], item)] += images
+
+    def _superpixels(self, explainer: Explainer, dataset: str) -> set[Unit]:
+        segmenter = getattr(explainer, "superpixels", None)
+        if segmenter is None:
+            return set()
+        return {self._unit("superpixels", repr(segmenter), dataset, segmenter)}
+
+    def _pass(self, what: Literal["forward", "backward"], subject: Subject) -> Unit:
+        spec = self._benchmark.model_spec(*subject)
+        size = self._datasets[subject.dataset].input_size
+        return Unit(what, spec.architecture, size, self._benchmark.batch_size, spec)
+
+    def _unit(self, what: What, name: str, dataset: str, subject: object = None) -> Unit:
+        per_part = what in {"masks", "scores"}
+        batch = self._benchmark.shard_size if per_part else self._benchmark.batch_size
+        size = self._datasets[dataset].input_size
+        return Unit(what, name, size, batch, name if subject is None else subject)
+
+    def _loading(self, dataset: str) -> Unit:
+        return self._unit("loading", dataset, dataset, self._datasets[dataset])
+
+    def _pixels(self, dataset: str) -> int:
+        height, width = self._datasets[dataset].input_size
+        return height * width
 
 
-def shared_passes(explainers: Iterable[Explainer]) -> Passes:
-    """Return what the signals of some explainers cost together: one forward, up to two backward."""
-    needs = frozenset[str]().union(*(explainer.needs for explainer in explainers))
-    plain = bool(needs & {"gradient", "layer"})
-    return Passes(1, plain + ("guided_gradient" in needs))
+_Kind = tuple[str, str, tuple[tuple[str, bool, tuple[str, ...]], ...]]
+"""Data set, model, and per explainer: whether it is to be run, and the metrics to be scored."""
 
 
-def shard_passes(benchmark: Benchmark, shard: Shard) -> Passes:
-    """Return the passes of a shard, shared signals counted once."""
-    fresh = [
-        benchmark.explainer(task.explainer, shard.model)
-        for task in shard.tasks
-        if task.stored_parts is None
-    ]
-    total = sum((own_passes(explainer) for explainer in fresh), shared_passes(fresh))
-    for task in shard.tasks:
-        for name, _ in task.metrics:
-            total += own_passes(benchmark.metrics[name])
-    return total * len(shard.image_ids)
-
-
-def shard_bytes(benchmark: Benchmark, shard: Shard, pixels: int) -> float:
-    """Return about how much a shard will store."""
-    size = 0.0
-    for task in shard.tasks:
-        if task.stored_parts is None:
-            size += pixels * BYTES_PER_PIXEL[benchmark.explainers[task.explainer].kind]
-        size += BYTES_PER_SCORE * len(task.metrics)
-    return size * len(shard.image_ids)
-
-
-def summary(opened: Opened, plan: Plan, resources: Resources) -> Table:
-    """Return a table with a row for each data set and model, and the total."""
-    table = Table(title=f"{opened.benchmark.name}: what is to be computed")
-    table.add_column("data set / model")
-    for column in ("images", "rows held", "rows to do", "forward passes", "backward passes", "MB"):
-        table.add_column(column, justify="right")
-    totals = [0.0] * 6
-    for dataset, model in opened.subjects:
-        shards = [s for s in plan.shards if (s.dataset, s.model) == (dataset, model)]
-        images = len(opened.datasets[dataset].image_ids)
-        cells = len(opened.benchmark.wanted(dataset, model))
-        height, width = opened.datasets[dataset].input_size
-        passes = sum((shard_passes(opened.benchmark, s) for s in shards), Passes())
-        rows = sum(shard.num_rows for shard in shards)
-        size = sum(shard_bytes(opened.benchmark, s, height * width) for s in shards) / 1e6
-        values = [images, images * cells - rows, rows, passes.forward, passes.backward, size]
-        totals = [total + value for total, value in zip(totals, values, strict=True)]
-        table.add_row(f"{dataset} / {model}", *(f"{value:,.0f}" for value in values))
-    table.add_section()
-    table.add_row("total", *(f"{value:,.0f}" for value in totals))
-    table.caption = f"{len(plan.shards)} shards, {resources}"
-    return table
+def _kinds(shards: Iterable[Shard]) -> dict[_Kind, list[Shard]]:
+    """Return shards by what they ask for."""
+    kinds: dict[_Kind, list[Shard]] = {}
+    for shard in shards:
+        tasks = tuple(
+            (task.explainer, task.stored_parts is None, tuple(name for name, _ in task.metrics))
+            for task in shard.tasks
+        )
+        kinds.setdefault((shard.dataset, shard.model, tasks), []).append(shard)
+    return kinds

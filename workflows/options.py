@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,3 +35,21 @@ Only = Annotated[
     typer.Option("--only", help="One experiment, such as table1; may be given many times."),
 ]
 Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster.")]
+AssumeData = Annotated[
+    bool,
+    typer.Option(
+        "--assume-data",
+        help="Official numbers of images where a data set is missing; weights are not needed, "
+        "and nothing counts as stored.",
+    ),
+]
+ThroughputFile = Annotated[
+    Path | None,
+    typer.Option("--throughput", help="A saved measurement, as of another machine."),
+]
+SaveThroughput = Annotated[
+    Path | None, typer.Option("--save-throughput", help="Where to save the measurement.")
+]
+PricePerHour = Annotated[
+    float | None, typer.Option("--price-per-hour", min=0.0, help="Of a worker.")
+]

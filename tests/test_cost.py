@@ -1,0 +1,202 @@
+"""Plans: passes counted as they are run, seconds from a throughput, and what is printed."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
+from typer.testing import CliRunner
+
+from tests.test_config import changed
+from workflows.assumed import assume
+from workflows.benchmark import Benchmark
+from workflows.cli import app
+from workflows.config import load_benchmark, resolve
+from workflows.cost import RETRAINING, SHARED, TIMING, Estimate, Line, Lines, Subject, Work
+from workflows.errors import UserError
+from workflows.plan_table import todo_of, totals
+from workflows.run import choose_resources, compute, open_benchmark
+from workflows.store import Store
+from workflows.throughput import Throughput, Unit, measure
+
+SQUARES = Subject("squares", "toy")
+EXPLAINERS: dict[str, Any] = {
+    "grad_cam": {},
+    "lime": {"num_samples": 6},
+    "rise": {"num_masks": 8},
+    "xrai": {"steps": 3, "algorithm": "fast"},
+    "swag": {"superpixels": {"num_segments": 6}},
+    "swag_noise": {"superpixels": {"num_segments": 6}},
+}
+
+
+def lines_of(benchmark: Benchmark, folder: Path) -> Lines:
+    opened = open_benchmark(benchmark)
+    todo = todo_of(opened, Store(str(folder)))
+    estimate = Estimate(benchmark, opened.datasets)
+    return estimate.lines(todo, choose_resources(0, device="cpu")) | estimate.timing_lines(
+        todo, None
+    )
+
+
+def test_the_passes_planned_are_those_that_are_run(tmp_path: Path) -> None:
+    # LIME's passes are at most so many: samples that repeat cost one.
+    explainers = {name: fields for name, fields in EXPLAINERS.items() if name != "lime"}
+    benchmark = resolve(
+        changed(explainers=explainers, metrics={"deletion": {"steps": 8}}, shard_size=4)
+    )
+    planned = Work()
+    for line in lines_of(benchmark, tmp_path / "a").values():
+        planned.update(line.work)
+    run = 0
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        nonlocal run
+        if isinstance(module, nn.Sequential):
+            run += len(inputs[0])
+
+    opened = open_benchmark(benchmark)
+    hook = register_module_forward_pre_hook(count)
+    try:
+        compute(opened, Store(str(tmp_path / "b")), choose_resources(0, device="cpu"), Console())
+    finally:
+        hook.remove()
+    # One pass finds Grad-CAM's layer, one is of the curves' blank image.
+    assert run - planned.passes("forward") == 2
+
+
+def test_shared_superpixels_and_signals_are_counted_once(tmp_path: Path) -> None:
+    lines = lines_of(resolve(changed(explainers=EXPLAINERS)), tmp_path)
+    images = lines[SQUARES, SHARED].images
+    assert lines[SQUARES, SHARED].work.passes("backward") == 2 * images
+    amounts = {
+        name: sum(n for unit, n in line.work.items() if unit.what == "superpixels")
+        for (_, name), line in lines.items()
+    }
+    assert amounts["swag"] == images
+    assert amounts["swag_noise"] == 0
+    assert amounts["lime"] == images
+
+
+def test_what_is_stored_is_not_planned_again(tmp_path: Path) -> None:
+    benchmark = resolve(changed(explainers={"grad_cam": {}}))
+    compute(
+        open_benchmark(benchmark),
+        Store(str(tmp_path)),
+        choose_resources(0, device="cpu"),
+        Console(),
+    )
+    assert lines_of(benchmark, tmp_path) == {}
+    more = lines_of(resolve(changed(explainers={"grad_cam": {}, "centre": {}})), tmp_path)
+    assert set(more) == {(SQUARES, SHARED), (SQUARES, "centre")}
+
+
+def test_every_unit_is_measured_and_kept_in_a_file(tmp_path: Path) -> None:
+    lines = lines_of(resolve(changed(explainers=EXPLAINERS)), tmp_path)
+    units = {unit for line in lines.values() for unit in line.work}
+    threads = torch.get_num_threads()
+    known = measure(units, "cpu", 1)
+    assert torch.get_num_threads() == threads
+    assert set(known.seconds) == {unit.key for unit in units}
+    assert all(0 <= seconds < 10 for seconds in known.seconds.values())
+    known.save(tmp_path / "machine.json")
+    assert Throughput.load(tmp_path / "machine.json") == known
+
+
+def test_an_unknown_unit_and_a_bad_file_are_user_errors(tmp_path: Path) -> None:
+    unit = Unit("forward", "toy", (8, 8), 32)
+    with pytest.raises(UserError, match="forward: toy at 8x8, 32 at a time"):
+        Throughput("machine", {}).of(unit)
+    file = tmp_path / "machine.json"
+    for content in ("", "[]", '{"machine": "x"}', '{"machine": "x", "seconds": {"a": "b"}}'):
+        file.write_text(content)
+        with pytest.raises(UserError, match="was not written by"):
+            Throughput.load(file)
+    with pytest.raises(UserError, match="No such file"):
+        Throughput.load(tmp_path / "missing.json")
+
+
+def test_hours_and_price_by_hand() -> None:
+    unit = Unit("forward", "toy", (8, 8), 32)
+    known = Throughput("machine", {unit.key: 2.0})
+    lines: Lines = {}
+    for name, images in (("lime", 3600), (TIMING, 900)):
+        lines[SQUARES, name] = Line(images, work=Work({unit: images}))
+    text = " ".join(totals(lines, known, choose_resources(4, device="cpu"), 3.0))
+    # 7,200 s shared by four workers, then 1,800 s alone.
+    assert "2 h 30 min of work, about 1 h 00 min with 4 workers" in text
+    assert "12.00" in text
+
+
+def constant(units: Any, device: str, threads: int) -> Throughput:
+    """Stand in for `measure`."""
+    del device, threads
+    return Throughput("a machine", {unit.key: 0.001 for unit in units})
+
+
+def test_the_papers_plan_needs_no_data(tmp_path: Path) -> None:
+    benchmark = load_benchmark("paper/all")
+    with pytest.raises(UserError):
+        open_benchmark(benchmark)
+    opened = assume(benchmark)
+    assert len(opened.datasets["imagenet"].image_ids) == 50_000
+    assert len(opened.datasets["cub200_train"].image_ids) == 5_994
+    sample = opened.datasets["imagenet"].load(opened.datasets["imagenet"].image_ids[0])
+    assert sample.image_CHW.shape == (3, 224, 224)
+    lines = _assumed_lines(benchmark, tmp_path)
+    # RISE: 8,000 masks, and a deletion curve of 27 passes between its ends.
+    rise = lines[Subject("imagenet", "resnet50"), "rise"].work
+    assert rise.passes("forward") == 50_000 * (8_000 + 27)
+    jobs = lines[Subject("cub200", "resnet50"), RETRAINING]
+    assert jobs.rows == 5 * (5 * 8 + 1)
+    assert jobs.work.passes("backward") == jobs.rows * 50 * 5_994
+
+
+def _assumed_lines(benchmark: Benchmark, folder: Path) -> Lines:
+    opened = assume(benchmark)
+    todo = todo_of(opened, Store(str(folder)))
+    return Estimate(benchmark, opened.datasets).lines(todo, choose_resources(0, device="cpu"))
+
+
+def test_the_command_prints_totals_and_writes_only_the_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.plan_table.measure", constant)
+    config = tmp_path / "toy.yaml"
+    config.write_text(yaml.safe_dump(changed(explainers=EXPLAINERS)))
+    saved = tmp_path / "machine.json"
+    run = tmp_path / "run"
+    plan = ["plan", str(config), "--run-dir", str(run), "--workers", "0", "--device", "cpu"]
+    first = CliRunner().invoke(app, [*plan, "--save-throughput", str(saved)])
+    assert first.exit_code == 0, first.output
+    assert not run.exists()
+    assert json.loads(saved.read_text())["machine"] == "a machine"
+    monkeypatch.setattr("workflows.plan_table.measure", None)
+    priced = [*plan, "--throughput", str(saved), "--price-per-hour", "3600"]
+    second = CliRunner().invoke(app, priced)
+    assert second.exit_code == 0, second.output
+    assert "squares / toy" in second.output
+    assert "per worker and hour" in second.output
+    assert second.output.startswith(first.output.partition("Measured")[0].rstrip("\n")[:200])
+
+
+@pytest.mark.slow
+def test_a_run_takes_about_what_was_predicted(tmp_path: Path) -> None:
+    overrides = ["datasets.digit_scenes.images=10", "models=[tiny_vgg]"]
+    benchmark = load_benchmark("full-benchmark", overrides, ["table3"])
+    lines = lines_of(benchmark, tmp_path)
+    known = measure({unit for line in lines.values() for unit in line.work}, "cpu", 1)
+    predicted = sum(line.work.seconds(known) for line in lines.values())
+    opened = open_benchmark(benchmark)
+    start = time.perf_counter()
+    compute(opened, Store(str(tmp_path)), choose_resources(0, device="cpu"), Console())
+    taken = time.perf_counter() - start
+    assert 1 / 2 < predicted / taken < 2

@@ -1,0 +1,135 @@
+"""`swagflow plan`: what a run would do, how long it would take and what it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from workflows.assumed import assume
+from workflows.benchmark import Benchmark
+from workflows.cost import TIMING, Estimate, Line, Lines, Todo
+from workflows.progress import duration
+from workflows.ray_runner import Resources
+from workflows.roar import jobs_of, missing_jobs
+from workflows.run import Opened, open_benchmark
+from workflows.store import Store
+from workflows.throughput import Throughput, measure
+
+COLUMNS = ("images", "rows", "forward", "backward", "MB", "time")
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What a plan is made with beside the benchmark."""
+
+    assume_data: bool = False
+    """Take the official numbers of images of data sets that are not there, and do without weights;
+    then nothing counts as stored."""
+    throughput: Path | None = None
+    """A measurement to use; None: measure now."""
+    save_throughput: Path | None = None
+    """Where to write the measurement."""
+    price_per_hour: float | None = None
+    """Of a worker."""
+
+
+def show_plan(
+    benchmark: Benchmark, uri: str, resources: Resources, options: PlanOptions, console: Console
+) -> None:
+    """Print a row per data set, model and explainer that the run folder lacks, and the totals."""
+    known = None if options.throughput is None else Throughput.load(options.throughput)
+    opened = assume(benchmark) if options.assume_data else open_benchmark(benchmark)
+    todo = todo_of(opened, Store(uri))
+    estimate = Estimate(benchmark, opened.datasets)
+    lines = estimate.lines(todo, resources)
+    if known is None:
+        once = [*lines.values(), *estimate.timing_lines(todo, None).values()]
+        units = {unit for line in once for unit in line.work}
+        with console.status(f"measuring {len(units)} steps on this machine"):
+            known = measure(units, resources.device, resources.threads)
+    if options.save_throughput is not None:
+        known.save(options.save_throughput)
+    lines |= estimate.timing_lines(todo, known)
+    console.print(table_of(benchmark.name, lines, known))
+    texts = totals(lines, known, resources, options.price_per_hour)
+    for text in (*texts, f"Measured on: {known.machine}"):
+        console.print(text, soft_wrap=True, highlight=False)
+
+
+def todo_of(opened: Opened, store: Store) -> Todo:
+    """Return what the store lacks."""
+    jobs, _ = missing_jobs(jobs_of(opened.benchmark, opened.subjects), store)
+    return Todo(opened.plan(store), opened.timings(store), jobs)
+
+
+def table_of(title: str, lines: Lines, throughput: Throughput) -> Table:
+    """Return the table; explainers of one grid share a row."""
+    table = Table(title=f"{title}: what is to be computed")
+    table.add_column("data set / model", no_wrap=True)
+    for column in COLUMNS:
+        table.add_column(column, justify="right")
+    for subject in dict.fromkeys(subject for subject, _ in lines):
+        grouped = _grouped({name: line for (own, name), line in lines.items() if own == subject})
+        table.add_row(f"[bold]{subject.dataset} / {subject.model}[/]")
+        for name, line in grouped.items():
+            table.add_row(f"  {name}", *_cells(line, throughput))
+        table.add_section()
+    table.add_row("total", *_cells(_sum(lines.values()), throughput))
+    return table
+
+
+def _grouped(lines: dict[str, Line]) -> dict[str, Line]:
+    """Return lines by explainer, those of a grid (NAME-VALUE-...) as one."""
+    groups: dict[str, list[tuple[str, Line]]] = {}
+    for name, line in lines.items():
+        groups.setdefault(name.partition("-")[0], []).append((name, line))
+    return {
+        members[0][0] if len(members) == 1 else f"{stem}-... ({len(members)})": _sum(
+            line for _, line in members
+        )
+        for stem, members in groups.items()
+    }
+
+
+def _sum(lines: Iterable[Line]) -> Line:
+    total = Line()
+    for line in lines:
+        total.add(line)
+    return total
+
+
+def _cells(line: Line, throughput: Throughput) -> list[str]:
+    passes = [line.work.passes("forward"), line.work.passes("backward")]
+    numbers = [line.images, line.rows, *passes, line.bytes / 1e6]
+    return [*(f"{number:,.0f}" for number in numbers), span(line.work.seconds(throughput))]
+
+
+def totals(
+    lines: Lines, throughput: Throughput, resources: Resources, price: float | None
+) -> list[str]:
+    """Return hours and price in words."""
+    seconds = {key: line.work.seconds(throughput) for key, line in lines.items()}
+    alone = sum(value for (_, name), value in seconds.items() if name == TIMING)
+    shared = sum(seconds.values()) - alone
+    workers = max(resources.num_workers or 1, 1)
+    wall = shared / workers + alone
+    texts = [
+        f"{span(shared + alone)} of work, about {span(wall)} with {workers} "
+        f"worker{'s' if workers > 1 else ''} on {resources.device}; starting them and drawing the "
+        "report come on top."
+    ]
+    if price is not None:
+        cost = wall / 3600 * workers * price
+        texts.append(f"At {price:g} per worker and hour: {cost:,.2f}.")
+    return texts
+
+
+def span(seconds: float) -> str:
+    """Return a time span, from 1,000 hours on in hours, and below a minute with a decimal."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return duration(seconds) if seconds < 3.6e6 else f"{seconds / 3600:,.0f} h"
