@@ -283,16 +283,17 @@ def guarded(command: Callable[[], Any], console: Console) -> int:
         console.print(f"[bold red]Error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
         return EXIT_USER_ERROR
     except typer.Exit as stop:
-        return int(stop.exit_code)
+        result = stop.exit_code
     except usage_error as error:
         error.show()
         return EXIT_USER_ERROR
     except (KeyboardInterrupt, typer.Abort):
+        result = EXIT_INTERRUPTED
+    if result == EXIT_INTERRUPTED:  # newer typer returns it where older ones raise
         console.print(
             "Interrupted. What was finished is stored; the same command goes on from there.",
             soft_wrap=True,
         )
-        return EXIT_INTERRUPTED
     return result if isinstance(result, int) else 0
 
 
