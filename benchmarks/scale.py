@@ -230,6 +230,7 @@ def main() -> None:
     parser.add_argument("--explainers", type=int, default=4)
     parser.add_argument("--listed", type=int, default=100_000)
     parser.add_argument("--objects", type=int, default=20_000)
+    parser.add_argument("--dispatched", type=int, default=5000)
     parser.add_argument("--real-workers", type=int, default=2)
     parser.add_argument("--real-shards", type=int, default=2000)
     chosen = parser.parse_args()
@@ -257,7 +258,7 @@ def main() -> None:
     resources = Resources(num_workers=chosen.workers)
     with patch.object(ray_runner, "ray", Simulation(chosen.workers)):
         what = f"dispatch to {chosen.workers} simulated workers"
-        dispatch(what, wanted, whole.shards, resources)
+        dispatch(what, wanted, whole.shards[: chosen.dispatched], resources)
     some = whole.shards[: chosen.real_shards]
     real = replace(resources, num_workers=chosen.real_workers)
     dispatch(f"dispatch to {chosen.real_workers} idle workers on Ray", wanted, some, real)
