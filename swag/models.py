@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import struct
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import torch
 from safetensors import SafetensorError
@@ -180,7 +182,7 @@ def _official(spec: ModelSpec) -> State:
         state = weights.get_state_dict(
             progress=False, check_hash=True, weights_only=True, map_location="cpu"
         )
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except (OSError, pickle.UnpicklingError, *_DAMAGE) as error:
         file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
         raise ValueError(
             f"weights {name} of {spec.architecture} could not be loaded ({error}); without a "
@@ -202,28 +204,56 @@ def _read(path: Path) -> State:
     """Return the tensors of a weights file; a file that holds code is refused, not run."""
     if not path.is_file():
         raise ValueError(f"weights file {path} does not exist")
+    if path.suffix not in {".safetensors", ".pt", ".pth"}:
+        raise ValueError(f"weights file {path} must end in .safetensors, .pt or .pth")
     try:
         if path.suffix == ".safetensors":
             return cast(State, load_file(path))
-        if path.suffix in {".pt", ".pth"}:
-            return _plain(torch.load(path, map_location="cpu", weights_only=True), path)
+        return _plain(load_tensors(path))
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"weights file {path} is damaged or holds more than tensors, and code in it is not "
             "run; write torch.save(model.state_dict(), ...) or a .safetensors file"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"weights file {path} cannot be read: {error}") from error
-    raise ValueError(f"weights file {path} must end in .safetensors, .pt or .pth")
 
 
-def _plain(content: object, path: Path) -> State:
+def load_tensors(file: Path | BinaryIO) -> object:
+    """Return what `torch.save` wrote, on the CPU.
+
+    Raises:
+        pickle.UnpicklingError: it holds more than tensors and plain containers.
+        ValueError: it is damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of a damaged file, which fails anyway
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except _DAMAGE as error:
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+# What torch.load was seen to raise for files with a few changed bytes.
+_DAMAGE = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+def _plain(content: object) -> State:
     """Return the state dict, also of a training checkpoint or of a `DataParallel` model."""
     while isinstance(content, Mapping):
         if content and all(isinstance(value, Tensor) for value in content.values()):
             return {str(key).removeprefix("module."): value for key, value in content.items()}
         content = content.get("state_dict", content.get("model"))
-    raise ValueError(f"weights file {path} holds no state dict of a model")
+    raise ValueError("it holds no state dict of a model")
 
 
 def _num_classes(spec: ModelSpec, state: State) -> int | None:

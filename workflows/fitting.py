@@ -8,12 +8,13 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from swag.models import load_tensors
 from swag.rng import generator
 from workflows.errors import UserError
 from workflows.identity import key_of
@@ -97,7 +98,7 @@ def fit(
         on_epoch: called after every epoch, before its checkpoint is written.
 
     Raises:
-        UserError: the loss stopped being finite, there are no batches, or the checkpoint is damaged
+        UserError: training diverged, there are no batches, or the checkpoint is damaged
             or of another recipe.
     """
     model.requires_grad_(requires_grad=True)
@@ -107,8 +108,11 @@ def fit(
     for number in range(start, recipe.epochs):
         with _seeded(recipe.seed, number, device):
             loss = _epoch(model.train(), batches(number), recipe, optimizer, number)
-        if not math.isfinite(loss):
-            raise UserError(f"the loss became {loss} in epoch {number}; lower the learning rate")
+        finite = all(bool(parameter.isfinite().all()) for parameter in model.parameters())
+        if not (finite and math.isfinite(loss)):
+            raise UserError(
+                f"training diverged in epoch {number} (mean loss {loss:g}); lower the learning rate"
+            )
         model.eval()
         on_epoch(Epoch(number, recipe.rate(number), loss))
         if checkpoint is not None:
@@ -179,11 +183,11 @@ def _resume(
     if content is None:
         return 0
     try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        state: Any = load_tensors(io.BytesIO(content))
         if state["recipe"] != key_of(recipe):
             raise UserError(f"{checkpoint} was written by another recipe; remove it to start anew")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        return int(state["epochs"])
+    except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError) as error:
         raise UserError(f"{checkpoint} is damaged: {error}; remove it to start anew") from error
-    return int(state["epochs"])
