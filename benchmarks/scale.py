@@ -32,8 +32,9 @@ from workflows.benchmark import Benchmark
 from workflows.config import load_benchmark
 from workflows.hardware import description
 from workflows.plan import Plan, Shard, make_plan
-from workflows.ray_runner import Resources, run_on_ray
+from workflows.ray_runner import run_on_ray
 from workflows.store import KEY_DIGITS, Part, Store
+from workflows.work import Resources
 from workflows.worker import ShardReport
 
 SECONDS_PER_SHARD = 60.0

@@ -8,15 +8,15 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from workflows import data_command
 from workflows.errors import UserError
+from workflows.exits import guarded
 from workflows.options import (
     Address,
     AssumeData,
@@ -31,10 +31,6 @@ from workflows.options import (
     ThroughputFile,
     Workers,
 )
-
-EXIT_INCOMPLETE = 1
-EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="swagflow",
@@ -271,36 +267,6 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every user error is one message and exit code 2."""
     code = guarded(lambda: app(arguments, standalone_mode=False), Console(stderr=True))
     sys.exit(code)
-
-
-def guarded(command: Callable[[], Any], console: Console) -> int:
-    """Return the exit code of a command."""
-    # The base of usage errors is click's, or that of the copy of click in newer typer.
-    usage_error: Any = typer.BadParameter.__mro__[2]
-    try:
-        result = command()
-    except UserError as error:
-        console.print(f"[bold red]Error:[/] {_plain(str(error))}", soft_wrap=True, highlight=False)
-        return EXIT_USER_ERROR
-    except typer.Exit as stop:
-        result = stop.exit_code
-    except usage_error as error:
-        error.show()
-        return EXIT_USER_ERROR
-    except (KeyboardInterrupt, typer.Abort):
-        result = EXIT_INTERRUPTED
-    if result == EXIT_INTERRUPTED:  # newer typer returns it where older ones raise
-        console.print(
-            "Interrupted. What was finished is stored; the same command goes on from there.",
-            soft_wrap=True,
-        )
-    return result if isinstance(result, int) else 0
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 if __name__ == "__main__":

@@ -22,13 +22,13 @@ from workflows.data import DATASETS, Dataset, load_image
 from workflows.errors import ImageError, UserError
 from workflows.hardware import default_device, tune_allocator
 from workflows.progress import duration
-from workflows.ray_runner import Resources
 from workflows.report import build_report
 from workflows.report.gallery import save_explanation
 from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
 from workflows.train_config import load_train_configs
 from workflows.training import TrainRow, train
+from workflows.work import Resources
 
 SHOWN_ERRORS = 20
 

@@ -12,9 +12,9 @@ from workflows.benchmark import Benchmark
 from workflows.data import Dataset
 from workflows.fitting import Fit
 from workflows.plan import Plan, Shard
-from workflows.ray_runner import Resources
 from workflows.roar import RoarJob
 from workflows.throughput import Throughput, Unit, What
+from workflows.work import Resources
 
 BYTES_PER_SCORE = 60
 BYTES_PER_PIXEL = {"region": 0.6, "pixel": 3.6, "control": 2.4}

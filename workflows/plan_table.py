@@ -13,11 +13,11 @@ from workflows.assumed import assume
 from workflows.benchmark import Benchmark
 from workflows.cost import TIMING, Estimate, Line, Lines, Todo
 from workflows.progress import duration
-from workflows.ray_runner import Resources
 from workflows.roar import jobs_of, missing_jobs
 from workflows.run import Opened, open_benchmark
 from workflows.store import Store
 from workflows.throughput import Throughput, measure
+from workflows.work import Resources
 
 COLUMNS = ("images", "rows", "forward", "backward", "MB", "time")
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic
 
 import ray
 import torch
@@ -18,62 +18,12 @@ from ray.exceptions import AuthenticationError, RayActorError, RayError, RayTask
 from workflows.benchmark import Benchmark
 from workflows.errors import StorageError, UserError
 from workflows.hardware import WORKER_ENVIRONMENT, tune_allocator
+from workflows.work import Report, Resources, Work, Worker, run_ahead
 
 IN_FLIGHT = 2
 MAX_TRIES = 3
 CHECK_SECONDS = 5.0
 """How often it is looked whether the cluster has grown."""
-
-
-class Item(Protocol):
-    """A piece of work whose results its worker stores."""
-
-    @property
-    def name(self) -> str:
-        """Unlike that of any other piece of the same run."""
-
-
-Work = TypeVar("Work", bound=Item)
-Report = TypeVar("Report")
-Work_contra = TypeVar("Work_contra", bound=Item, contravariant=True)
-Report_co = TypeVar("Report_co", covariant=True)
-
-
-class Worker(Protocol[Work_contra, Report_co]):
-    """Does pieces of work one after the other and stores what comes of them."""
-
-    def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None: ...
-
-    def prefetch(self, item: Work_contra) -> None:
-        """Begin to load what a piece of work needs, beside the one that is being done."""
-
-    def run(self, item: Work_contra) -> Report_co:
-        """Do a piece of work; tell how it went."""
-
-    def give_up(self, item: Work_contra, error: str) -> Report_co:
-        """Store why a piece of work cannot be done."""
-
-
-@dataclass(frozen=True)
-class Resources:
-    """How a benchmark is run; nothing here changes a result."""
-
-    num_workers: int | None
-    """None: as many as the cluster has room for."""
-    threads: int = 1
-    device: str = "cpu"
-    address: str | None = None
-    """A running cluster; None: Ray is started on this machine and stopped again."""
-    gpus_per_worker: float = 1.0
-    """On a GPU."""
-
-    def __str__(self) -> str:
-        if self.num_workers == 0:
-            return f"in this process on {self.device}"
-        count = (
-            "all workers that fit" if self.num_workers is None else f"{self.num_workers} workers"
-        )
-        return f"{count} on {self.device}"
 
 
 class _Actor:
@@ -88,16 +38,6 @@ class _Actor:
 
     def run(self, item: Any, upcoming: Any) -> Any:
         return run_ahead(self._worker, item, upcoming)
-
-
-def run_ahead(
-    worker: Worker[Work_contra, Report_co], item: Work_contra, upcoming: Work_contra | None
-) -> Report_co:
-    """Do a piece of work while what the upcoming one needs is being loaded."""
-    for piece in (item, upcoming):
-        if piece is not None:
-            worker.prefetch(piece)
-    return worker.run(item)
 
 
 @dataclass

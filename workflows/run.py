@@ -23,10 +23,11 @@ from workflows.identity import describe
 from workflows.plan import Plan, make_plan
 from workflows.progress import meter
 from workflows.provenance import provenance
-from workflows.ray_runner import Report, Resources, Work, Worker, run_ahead, run_on_ray, session
+from workflows.ray_runner import run_on_ray, session
 from workflows.reconcile import reconcile
 from workflows.roar import RoarJob, RoarWorker, jobs_of, missing_jobs
 from workflows.store import Store
+from workflows.work import Report, Resources, Work, Worker, run_ahead
 from workflows.worker import ShardWorker
 
 Subjects = dict[tuple[str, str], dict[str, object]]
