@@ -29,9 +29,9 @@ class GradCAM:
 class GradCAMPlusPlus:
     """Channels weighted by their positive gradients (Chattopadhyay et al., 2018, eq. 10, 19).
 
-    As in the authors' code, the weights alpha of a channel sum to one over the cells whose gradient
-    is positive. Their factor exp(score) scales a whole map and is left out: it changes no ranking
-    and overflows.
+    As in widespread ports of the authors' code, the weights alpha of a channel sum to one over the
+    cells whose gradient is positive. The factor exp(score) scales a whole map and is left out: it
+    changes no ranking and overflows.
     """
 
     version: ClassVar[int] = 1
