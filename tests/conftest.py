@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import torch
 from hypothesis import settings
@@ -13,3 +15,9 @@ settings.load_profile("project")
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
+    """Make Ctrl-C reach the tests, and what they start, where a shell has switched it off."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
