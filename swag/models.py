@@ -68,7 +68,7 @@ def load_classifier(spec: ModelSpec, *, device: torch.device, batch_size: int) -
     """
     model = load_model(spec).eval().requires_grad_(requires_grad=False).to(device)
     if device.type == "cpu":
-        # Convolutions run 1.1 (ResNet50) to 2.3 times (tiny models) as fast in this layout.
+        # Convolutions run 1.1 (ResNet50) to 2 times (tiny models) as fast in this layout.
         model = model.to(memory_format=torch.channels_last)
     return Classifier(
         model, mean=spec.mean, std=spec.std, cam_layer=spec.cam_layer, batch_size=batch_size
