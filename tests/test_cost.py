@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -186,17 +185,3 @@ def test_the_command_prints_totals_and_writes_only_the_measurement(
     assert "squares / toy" in second.output
     assert "per worker and hour" in second.output
     assert second.output.startswith(first.output.partition("Measured")[0].rstrip("\n")[:200])
-
-
-@pytest.mark.slow
-def test_a_run_takes_about_what_was_predicted(tmp_path: Path) -> None:
-    overrides = ["datasets.digit_scenes.images=10", "models=[tiny_vgg]"]
-    benchmark = load_benchmark("full-benchmark", overrides, ["table3"])
-    lines = lines_of(benchmark, tmp_path)
-    known = measure({unit for line in lines.values() for unit in line.work}, "cpu", 1)
-    predicted = sum(line.work.seconds(known) for line in lines.values())
-    opened = open_benchmark(benchmark)
-    start = time.perf_counter()
-    compute(opened, Store(str(tmp_path)), choose_resources(0, device="cpu"), Console())
-    taken = time.perf_counter() - start
-    assert 1 / 2 < predicted / taken < 2

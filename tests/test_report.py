@@ -3,7 +3,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 import xml.etree.ElementTree as ET
 import zlib
 from html.parser import HTMLParser
@@ -508,10 +507,8 @@ def test_the_scrubber_in_a_browser(tmp_path, written):
 
 
 @pytest.mark.slow
-def test_a_full_page_is_quick_and_small(tmp_path):
+def test_a_full_page_is_small(tmp_path):
     methods = tuple(LEVELS)[:15]
     store = make_run(tmp_path, methods=methods, num_images=128, size=112)
-    start = time.process_time()
     html = report(store, FakeDataset(size=112))[1]["report.html"]
-    assert time.process_time() - start < 20  # seconds of one core; about 6 on an idle one
     assert len(html) < 6_000_000
