@@ -32,6 +32,10 @@ class Experiment:
         return dataset in (self.datasets or (dataset,)) and model in (self.models or (model,))
 
 
+ROAR_EXTENT = ("explainers", "models", "fractions", "repeats")
+"""Fields of `Roar` that say which jobs there are; the others are the recipe of each."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Roar:
     """Remove and retrain (Hooker et al., 2019): models trained again without the salient pixels."""

@@ -49,7 +49,7 @@ def run_benchmark(
         forget_errors(store)
     computed = compute(opened, store, resources, console)
     if computed or not store.folder.exists("report.html"):
-        written = build_report(store, open_datasets=_opener(opened.datasets))
+        written = build_report(store, open_datasets=opened.datasets.get)
         console.print(f"{len(written)} files written.", highlight=False)
     console.print(
         f"Report: {uri.rstrip('/')}/report.html ({duration(time.monotonic() - start)})",
@@ -57,10 +57,6 @@ def run_benchmark(
         highlight=False,
     )
     return say_missing(store, console)
-
-
-def _opener(datasets: dict[str, Dataset]) -> Any:
-    return datasets.get
 
 
 def failed_rows(store: Store) -> pd.DataFrame:
@@ -246,7 +242,7 @@ def explain_image(
     batch = swag.Batch(
         image_BCHW=picture[None].to(classifier.device),
         image_ids=(image.name,),
-        target_B=None if target is None else _target(target, classifier.device),
+        target_B=None if target is None else torch.tensor([target], device=classifier.device),
     )
     signals = swag.Signals(classifier, batch, explainer.needs)
     saliency_HW = explainer(signals)[0].cpu().numpy()
@@ -256,7 +252,3 @@ def explain_image(
     console.print(
         f"{output}: {method} of class {chosen} (probability {probability:.3f})", highlight=False
     )
-
-
-def _target(target: int, device: Any) -> Any:
-    return torch.tensor([target], device=device)

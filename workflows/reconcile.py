@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workflows.benchmark import ROAR_EXTENT
 from workflows.errors import UserError
 from workflows.store import Store
 
 FIXED = ("name", "seed", "shard_size", "batch_size")
 SECTIONS = ("explainers", "metrics", "subjects", "datasets", "models", "experiments", "roar")
 EXTENT = {
-    "roar": ("explainers", "models", "fractions", "repeats"),
+    "roar": ROAR_EXTENT,
     "explainers": ("version",),
     "metrics": ("version",),
     "subjects": (),

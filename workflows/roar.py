@@ -24,7 +24,7 @@ from swag.classifier import Classifier
 from swag.metrics.deletion import descending_order
 from swag.models import load_classifier
 from swag.rng import generator
-from workflows.benchmark import Benchmark, Roar
+from workflows.benchmark import ROAR_EXTENT, Benchmark, Roar
 from workflows.fitting import Fit, fit
 from workflows.identity import describe, key_of
 from workflows.store import KEY_DIGITS, Store
@@ -79,11 +79,7 @@ def jobs_of(
     jobs = []
     for validation, roar in benchmark.roar.items():
         for model in roar.models or tuple(benchmark.models):
-            recipe = {
-                key: value
-                for key, value in describe(roar).items()
-                if key not in {"explainers", "models", "fractions", "repeats"}
-            }
+            recipe = {key: value for key, value in describe(roar).items() if key not in ROAR_EXTENT}
             about = {
                 "recipe": recipe,
                 "train": subjects[roar.train, model],
@@ -206,10 +202,8 @@ def removal_bits(
     deletion curve.
     """
     bits: dict[str, np.ndarray] = {}
-    for part in store.parts("explanations"):
-        if part.cell[:3] != cell:
-            continue
-        for image_id, saliency_HW in store.read_part(part.path).items():
+    for maps in store.explanation_parts(*cell):
+        for image_id, saliency_HW in maps.items():
             order_P = descending_order(torch.from_numpy(saliency_HW.reshape(1, -1).copy()))[0]
             removed_P = np.zeros(order_P.numel(), bool)
             removed_P[order_P[: int(fraction * order_P.numel())].numpy()] = True

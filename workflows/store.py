@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -189,15 +189,22 @@ class Store:
 
         Parts are read until all that were asked for are found.
         """
-        folder = f"explanations/dataset={dataset}/model={model}/explainer={explainer}"
         wanted = None if image_ids is None else set(image_ids)
         found: dict[str, np.ndarray] = {}
-        for path in (path for path in self.folder.list(folder) if PART.fullmatch(path)):
+        for maps in self.explanation_parts(dataset, model, explainer):
+            found |= {name: maps[name] for name in maps if wanted is None or name in wanted}
             if wanted is not None and wanted <= found.keys():
                 break
-            maps = self.read_part(path)
-            found |= {name: maps[name] for name in maps if wanted is None or name in wanted}
         return found
+
+    def explanation_parts(
+        self, dataset: str, model: str, explainer: str
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield `read_part` of each part of a cell's masks."""
+        folder = f"explanations/dataset={dataset}/model={model}/explainer={explainer}"
+        for path in self.folder.list(folder):
+            if PART.fullmatch(path):
+                yield self.read_part(path)
 
     def read_part(self, path: str) -> dict[str, np.ndarray]:
         """Return saliency_HW of each image of one explanation part."""
