@@ -138,36 +138,46 @@ class _Runner(Generic[Work, Report]):
         )
         self._benchmark_ref = ray.put(about[0])
         self._tries: dict[str, int] = {}
+        self._waiting: deque[Work] = deque()
+        self._suspects: deque[Work] = deque()
+        """Their worker died; each gets a worker to itself, before all that waits."""
         self._slots: list[_Slot[Work]] = []
+        self._hungry: list[_Slot[Work]] = []
+        """Those that may have room; others are not looked at, so an event costs the same however
+        many workers there are."""
+        self._awaited: dict[Any, _Slot[Work]] = {}
         self._looked = -CHECK_SECONDS
         self._failed_starts = 0
 
     def run(self, items: Sequence[Work]) -> Iterator[Report]:
-        waiting = deque(items)
-        suspects: deque[Work] = deque()
-        while waiting or suspects or any(s.pending or s.upcoming for s in self._slots):
-            self._grow(len(waiting) + len(suspects))
-            for slot in self._slots * IN_FLIGHT:
-                reserve = len(waiting) > len(self._slots)
-                self._feed(slot, waiting, suspects, reserve=reserve)
-            awaited = {slot.awaited: slot for slot in self._slots if slot.awaited is not None}
-            for reference in _ended(list(awaited)):
-                slot = awaited[reference]
-                if slot.beginning is None:
-                    yield from self._take(slot, waiting, suspects)
-                else:
+        self._waiting.extend(items)
+        unfinished = len(items)
+        while unfinished:
+            self._grow()
+            self._feed()
+            for reference in _ended(list(self._awaited)):
+                slot = self._awaited.pop(reference)
+                self._hungry.append(slot)
+                if slot.beginning is not None:
                     self._begin(slot)
+                    continue
+                for report in self._take(slot):
+                    unfinished -= 1
+                    yield report
         for slot in self._slots:
             ray.kill(slot.actor)
 
-    def _grow(self, num_items: int) -> None:
+    def _grow(self) -> None:
         """Start workers up to what was asked for, or to what the cluster holds by now."""
         now = time.monotonic()
         if now - self._looked < CHECK_SECONDS:
             return
         self._looked = now
-        for _ in range(max(1, min(self._num_workers(), num_items)) - len(self._slots)):
-            self._slots.append(self._start())
+        useful = min(self._num_workers(), len(self._waiting) + len(self._suspects))
+        for _ in range(max(1, useful) - len(self._slots)):
+            slot = self._start()
+            self._slots.append(slot)
+            self._hungry.append(slot)
 
     def _begin(self, slot: _Slot[Work]) -> None:
         """Take note that an actor is there; replace one that could not begin.
@@ -187,9 +197,7 @@ class _Runner(Generic[Work, Report]):
             slot.beginning = None
             self._failed_starts = 0
 
-    def _take(
-        self, slot: _Slot[Work], waiting: deque[Work], suspects: deque[Work]
-    ) -> Iterator[Report]:
+    def _take(self, slot: _Slot[Work]) -> Iterator[Report]:
         """Yield what became of a slot's oldest work.
 
         Raises:
@@ -199,9 +207,7 @@ class _Runner(Generic[Work, Report]):
         try:
             report = ray.get(reference)
         except RayActorError as error:
-            if slot.upcoming is not None:
-                waiting.appendleft(slot.upcoming)
-            yield from self._bury(slot, suspects, str(error))
+            yield from self._bury(slot, str(error))
         except RayTaskError as error:
             if isinstance(error.cause, StorageError):
                 raise error.cause from error
@@ -229,9 +235,16 @@ class _Runner(Generic[Work, Report]):
         slot.actor, slot.beginning = fresh.actor, fresh.beginning
         slot.pending, slot.upcoming = fresh.pending, None
 
-    def _feed(
-        self, slot: _Slot[Work], waiting: deque[Work], suspects: deque[Work], *, reserve: bool
-    ) -> None:
+    def _feed(self) -> None:
+        """Hand out work: one piece to each, then another, so that few pieces spread out."""
+        for slot in self._hungry * IN_FLIGHT:
+            self._feed_one(slot)
+        for slot in self._hungry:
+            if slot.awaited is not None:
+                self._awaited[slot.awaited] = slot
+        self._hungry.clear()
+
+    def _feed_one(self, slot: _Slot[Work]) -> None:
         """Give a slot a piece of work if it has room; a suspect gets it to itself.
 
         An actor without a place in the cluster gets none: others would wait for it in vain.
@@ -241,16 +254,19 @@ class _Runner(Generic[Work, Report]):
         is_suspect = bool(slot.pending) and slot.pending[0][1].name in self._tries
         if is_suspect or len(slot.pending) == IN_FLIGHT:
             return
-        if suspects:
+        if self._suspects:
             if not slot.pending:
-                slot.submit(suspects.popleft(), None)
-        elif slot.upcoming or waiting:
-            item = slot.upcoming or waiting.popleft()
-            slot.upcoming = waiting.popleft() if reserve and waiting else None
+                slot.submit(self._suspects.popleft(), None)
+        elif slot.upcoming or self._waiting:
+            item = slot.upcoming or self._waiting.popleft()
+            reserve = len(self._waiting) > len(self._slots)
+            slot.upcoming = self._waiting.popleft() if reserve else None
             slot.submit(item, slot.upcoming)
 
-    def _bury(self, slot: _Slot[Work], suspects: deque[Work], reason: str) -> Iterator[Report]:
+    def _bury(self, slot: _Slot[Work], reason: str) -> Iterator[Report]:
         """Replace a dead worker and decide what becomes of its work."""
+        if slot.upcoming is not None:
+            self._waiting.appendleft(slot.upcoming)
         lost = [item for _, item in slot.pending]
         alone = len(lost) == 1
         for item in lost:
@@ -260,8 +276,9 @@ class _Runner(Generic[Work, Report]):
                     item, f"its worker died {MAX_TRIES} times: {reason.strip().splitlines()[0]}"
                 )
             else:
-                suspects.append(item)
+                self._suspects.append(item)
         self._replace(slot)
+        self._hungry = list(self._slots)  # idle ones may have work again
 
     def _give_up(self, item: Work, error: str) -> Report:
         return self._worker(*self._about, "cpu").give_up(item, error)
