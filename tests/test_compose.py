@@ -251,7 +251,7 @@ def test_a_worker_uses_a_model_s_own_settings(tmp_path: Path) -> None:
     opened = open_benchmark(load_benchmark(write(tmp_path / "own.yaml", **raw)))
     store = Store(str(tmp_path / "run"))
     worker = ShardWorker(opened.benchmark, store.uri, str(default_device()))
-    for shard in opened.plan(store).shards:
+    for shard in opened.plan(store.parts()).shards:
         worker.run(shard)
     maps = [store.read_explanations("a", model, "bright") for model in ("x", "y")]
     for image_id, map_HW in maps[0].items():

@@ -230,10 +230,10 @@ def test_two_drivers_cannot_share_a_folder(runner: Runner, monkeypatch: pytest.M
     codes: list[int] = []
     plan = Opened.plan
 
-    def plan_while_another_starts(self: Opened, store: Store) -> Any:
+    def plan_while_another_starts(self: Opened, parts: Any) -> Any:
         if not codes:
             codes.append(inner("datasets.squares.images=4"))
-        return plan(self, store)
+        return plan(self, parts)
 
     monkeypatch.setattr(Opened, "plan", plan_while_another_starts)
     assert runner("datasets.squares.images=4") == 0

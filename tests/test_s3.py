@@ -19,13 +19,18 @@ from rich.console import Console
 from tests import s3_server
 from tests.test_roar import SECTIONS
 from tests.test_run import EXPLAINERS, Runner, rows_of
-from workflows import files, fitting
+from workflows import files, fitting, lease
 from workflows.commands import show_status, write_report
 from workflows.files import Folder
 from workflows.store import Store
 from workflows.worker import ShardWorker
 
 IMAGES = "datasets.squares.images=12"
+
+
+@pytest.fixture(autouse=True)
+def no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "SETTLE_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,11 +55,11 @@ def dies_after(count: int, method: Any) -> Any:
     """Return a method that works for `count` calls."""
     calls: list[None] = []
 
-    def limited(*arguments: Any) -> Any:
+    def limited(*arguments: Any, **options: Any) -> Any:
         calls.append(None)
         if len(calls) > count:
             raise Killed
-        return method(*arguments)
+        return method(*arguments, **options)
 
     return limited
 
@@ -147,9 +152,9 @@ def test_retraining_goes_on_from_its_checkpoint(
     epochs: list[int] = []
     epoch = fitting._epoch
 
-    def counted(*arguments: Any) -> float:
+    def counted(*arguments: Any, **options: Any) -> float:
         epochs.append(arguments[-1])
-        return epoch(*arguments)
+        return epoch(*arguments, **options)
 
     monkeypatch.setattr(fitting, "_epoch", counted)
     assert remote(**SECTIONS) == 0

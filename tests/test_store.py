@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from swag.types import Score
 from workflows.errors import StorageError, UserError
+from workflows.outcome import forget_errors
 from workflows.store import Cell, Maps, Rows, Store
 
 MASKS = Cell("data", "net", "swag", None, "ab" * 32)
@@ -122,9 +124,15 @@ def test_left_over_temporaries_are_no_parts_and_can_be_removed(tmp_path: Path) -
     assert len(list(folder.iterdir())) == 1
 
 
-def test_parts_with_errors_are_told_apart(tmp_path: Path) -> None:
+def test_parts_with_errors_are_forgotten(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     good = Rows(["a"], [None], [1])
     store.write_scores(SCORES, (0, 0), good, Score(torch.ones(1, dtype=torch.float64)))
     store.write_scores(SCORES, (1, 3), ROWS, Score(torch.ones(2, dtype=torch.float64)))
-    assert [store.has_errors(part) for part in store.parts()] == [False, True]
+    for name, error in {"good": None, "bad": "no memory"}.items():
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"error": pa.array([error], pa.string())}), sink)
+        store.write_bytes(f"roar/{name}.parquet", sink.getvalue())
+    forget_errors(store)
+    assert [part.first for part in store.parts()] == [0]
+    assert store.folder.list("roar") == ["roar/good.parquet"]

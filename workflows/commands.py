@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +20,7 @@ from workflows.config import EFFICIENCY, config_names
 from workflows.data import DATASETS, Dataset, load_image
 from workflows.errors import ImageError, UserError
 from workflows.hardware import default_device, tune_allocator
+from workflows.outcome import Kept, failed_rows
 from workflows.progress import duration
 from workflows.report import build_report
 from workflows.report.gallery import save_explanation
@@ -45,9 +45,8 @@ def run_benchmark(
     start = time.monotonic()
     store = Store(uri)
     opened = open_benchmark(benchmark)
-    if retry_errors:
-        forget_errors(store)
-    computed = compute(opened, store, resources, console)
+    computed = compute(opened, store, resources, console, retry_errors=retry_errors)
+    store = Kept(store)
     if computed or not store.folder.exists("report.html"):
         written = build_report(store, open_datasets=opened.datasets.get)
         console.print(f"{len(written)} files written.", highlight=False)
@@ -57,25 +56,6 @@ def run_benchmark(
         highlight=False,
     )
     return say_missing(store, console)
-
-
-def failed_rows(store: Store) -> pd.DataFrame:
-    """Return the score rows and retraining jobs that have an error, with what they belong to."""
-    columns = ["dataset", "model", "explainer", "image_id", "error"]
-    frames = []
-    for metric in store.metrics():
-        scores = store.read_scores(metric)
-        bad = scores[scores["error"].notna()]
-        frames.append(bad[columns].assign(metric=metric))
-    jobs = store.read_roar()
-    if len(jobs):
-        failed = jobs[jobs["error"].notna()]
-        names = [
-            f"model {repeat} without {f:.0%}"
-            for repeat, f in zip(failed["repeat"], failed["removed_fraction"], strict=True)
-        ]
-        frames.append(failed.assign(image_id=names, metric="roar")[[*columns, "metric"]])
-    return pd.concat(frames) if frames else pd.DataFrame(columns=[*columns, "metric"])
 
 
 def say_missing(store: Store, console: Console) -> int:
@@ -96,16 +76,9 @@ def say_missing(store: Store, console: Console) -> int:
     return 1
 
 
-def forget_errors(store: Store) -> None:
-    """Delete the parts that hold rows with an error, so that they are planned again."""
-    for part in store.parts():
-        if store.has_errors(part):
-            store.folder.delete(part.path)
-
-
 def show_status(uri: str, console: Console) -> int:
     """Print rows stored and missing per cell; return the exit code of the run."""
-    store = Store(uri)
+    store = Kept(Store(uri))
     described = store.read_benchmark()
     table = Table(title=f"{described['name']} in {uri}")
     for column in ("data set", "model", "explainer", "metric", "rows", "missing"):
@@ -126,8 +99,9 @@ def show_status(uri: str, console: Console) -> int:
 def _incomplete_cells(store: Store, described: dict[str, Any]) -> list[str]:
     """Return a line for each wanted cell with fewer rows than its fullest neighbour."""
     counts: dict[tuple[str, str, str, str | None], int] = {}
-    for part in store.parts("scores"):
-        counts[part.cell] = counts.get(part.cell, 0) + part.last - part.first + 1
+    for metric in store.metrics():
+        sizes = store.read_scores(metric).groupby(["dataset", "model", "explainer"]).size()
+        counts |= {(*cell, metric): int(size) for cell, size in sizes.items()}
     most: dict[str, int] = {}
     for (dataset, *_), count in counts.items():
         most[dataset] = max(most.get(dataset, 0), count)

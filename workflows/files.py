@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import fsspec
@@ -18,9 +19,13 @@ from pyarrow import fs
 
 from workflows.errors import StorageError, UserError
 
+T = TypeVar("T")
 TEMPORARY = ".tmp-"
 READERS = 16
 """Files read at a time: in an object store each costs a round trip."""
+GOOGLE_RETRY_SECONDS = 20
+"""How long Google's client tries again; by itself it does so for a quarter of an hour, also where
+there are no credentials or there is no network."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Folder:
             return cls(fs.LocalFileSystem(), str(Path(uri).absolute()))
         if urlsplit(uri).password:
             raise UserError(
-                "the run folder's address holds a password, which logs would repeat; "
+                "the address of a folder holds a password, which logs would repeat; "
                 "give credentials by environment variables or a role instead"
             )
         return cls(*_opened(uri))
@@ -58,28 +63,50 @@ class Folder:
 
     def list(self, relative: str = "") -> list[str]:
         """Return the relative paths of all files below, sorted; none where there is no folder."""
-        selector = fs.FileSelector(self.path(relative), recursive=True, allow_not_found=True)
+        entries = self.entries(relative, recursive=True)
+        return sorted(name for name, info in entries.items() if info.type == fs.FileType.File)
+
+    def entries(self, relative: str = "", *, recursive: bool = False) -> dict[str, fs.FileInfo]:
+        """Return what a folder holds by relative path; nothing where there is no folder."""
+        selector = fs.FileSelector(self.path(relative), recursive=recursive, allow_not_found=True)
         prefix = len(self.root.rstrip("/")) + 1
         with self._answering():
+            self._forget_listings()
             infos = self.filesystem.get_file_info(selector)
-        return sorted(info.path[prefix:] for info in infos if info.type == fs.FileType.File)
+        return {info.path[prefix:].rstrip("/"): info for info in infos}
 
     def exists(self, relative: str) -> bool:
         with self._answering():
+            self._forget_listings()
             info = self.filesystem.get_file_info(self.path(relative))
         return bool(info.type != fs.FileType.NotFound)
 
+    def find(self, relative: str) -> bytes | None:
+        """Return the content of a file, None where there is none."""
+        with self._answering():
+            try:
+                return _get(self.filesystem, self.path(relative))
+            except FileNotFoundError:
+                return None
+
     def read(self, relative: str) -> bytes:
-        with (
-            self._answering(),
-            self.filesystem.open_input_file(self.path(relative)) as stream,
-        ):
-            return bytes(stream.read())
+        with self._answering():
+            return _get(self.filesystem, self.path(relative))
 
     def read_all(self, relatives: Iterable[str]) -> Iterator[bytes]:
         """Yield the contents of files in their order; several are read at a time."""
+        return self.map(self.read, relatives)
+
+    def map(self, function: Callable[[str], T], relatives: Iterable[str]) -> Iterator[T]:
+        """Yield what a function returns for each file, in their order; several run at a time."""
         with ThreadPoolExecutor(READERS) as pool:
-            yield from pool.map(self.read, relatives)
+            yield from pool.map(function, relatives)
+
+    @contextmanager
+    def opened(self, relative: str) -> Iterator[pa.NativeFile]:
+        """Open a file of which only some bytes are wanted."""
+        with self._answering(), self.filesystem.open_input_file(self.path(relative)) as stream:
+            yield stream
 
     def write(self, relative: str, content: bytes | pa.Buffer) -> None:
         """Write a whole file so that it appears complete or not at all.
@@ -101,11 +128,15 @@ class Folder:
         with self._answering():
             self.filesystem.delete_file(self.path(relative))
 
+    def delete_all(self, relatives: Iterable[str]) -> None:
+        for _ in self.map(self.delete, relatives):
+            pass
+
     @contextmanager
     def _answering(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             cure = (
                 "look at its permissions and at the space left"
                 if self.is_local
@@ -113,9 +144,14 @@ class Folder:
                 "credentials, region and, for a service of your own, endpoint (AWS_ENDPOINT_URL)"
             )
             raise StorageError(
-                f"the storage of the run folder {self.root!r} answered: {error}; {cure}; "
+                f"the storage of {self.root!r} answered: {error}; {cure}; "
                 "what was finished is stored, and the same command goes on from there"
             ) from error
+
+    def _forget_listings(self) -> None:
+        """Make fsspec look again; it keeps listings that other processes' writes outdate."""
+        if isinstance(self.filesystem, fs.PyFileSystem):
+            self.filesystem.handler.fs.invalidate_cache()
 
     def remove_temporaries(self) -> None:
         """Delete what writers left that were killed; only local ones leave anything."""
@@ -134,7 +170,7 @@ class StoredFile:
     relative: str
 
     def read(self) -> bytes | None:
-        return self.folder.read(self.relative) if self.folder.exists(self.relative) else None
+        return self.folder.find(self.relative)
 
     def write(self, content: bytes) -> None:
         self.folder.write(self.relative, content)
@@ -163,12 +199,24 @@ def _replace(path: Path, content: bytes | pa.Buffer) -> None:
         os.close(folder)
 
 
-def _put(filesystem: fs.FileSystem, path: str, content: bytes | pa.Buffer) -> None:
+def _get(filesystem: fs.FileSystem, path: str) -> bytes:
     if isinstance(filesystem, fs.PyFileSystem):
-        filesystem.handler.fs.pipe_file(path, bytes(content))
+        return bytes(filesystem.handler.fs.cat_file(path))
+    with filesystem.open_input_file(path) as stream:
+        return bytes(stream.read())
+
+
+def _put(filesystem: fs.FileSystem, path: str, content: bytes | pa.Buffer) -> None:
+    if not isinstance(filesystem, fs.PyFileSystem):
+        with filesystem.open_output_stream(path) as stream:
+            stream.write(content)
         return
-    with filesystem.open_output_stream(path) as stream:
-        stream.write(content)
+    foreign = filesystem.handler.fs
+    try:
+        foreign.pipe_file(path, bytes(content))
+    except FileNotFoundError:  # a filesystem whose folders have to be made
+        foreign.makedirs(posixpath.dirname(path), exist_ok=True)
+        foreign.pipe_file(path, bytes(content))
 
 
 def _uninterrupted(put: Callable[[], None]) -> None:
@@ -182,22 +230,32 @@ def _uninterrupted(put: Callable[[], None]) -> None:
 
 def _opened(uri: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a URI, pyarrow's own where it has one, and the path on it."""
-    # With delayed opening a small file is one request instead of three; old pyarrow lacks it.
-    delayed = f"{uri}{'&' if '?' in uri else '?'}allow_delayed_open=true"
-    for candidate in (delayed, uri) if uri.startswith("s3://") else (uri,):
+    # Older pyarrow does not know every option.
+    for candidate in (_with_options(uri), uri):
         try:
             filesystem, root = fs.FileSystem.from_uri(candidate)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             continue
         except (OSError, pa.ArrowException) as error:
-            raise UserError(f"the run folder {uri!r} cannot be opened: {error}") from error
+            raise UserError(f"{uri!r} cannot be opened: {error}") from error
         return filesystem, root
     return _fsspec(uri)
+
+
+def _with_options(uri: str) -> str:
+    if uri.startswith("s3://"):
+        # A small file is then one request instead of three.
+        option = "allow_delayed_open=true"
+    elif uri.startswith(("gs://", "gcs://")):
+        option = f"retry_limit_seconds={GOOGLE_RETRY_SECONDS}"
+    else:
+        return uri
+    return uri if option.partition("=")[0] in uri else f"{uri}{'&' if '?' in uri else '?'}{option}"
 
 
 def _fsspec(uri: str) -> tuple[fs.FileSystem, str]:
     try:
         filesystem, root = fsspec.core.url_to_fs(uri)
     except (ValueError, ImportError, OSError) as error:
-        raise UserError(f"the run folder {uri!r} cannot be opened: {error}") from error
+        raise UserError(f"{uri!r} cannot be opened: {error}") from error
     return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), root

@@ -63,7 +63,8 @@ def show_plan(
 def todo_of(opened: Opened, store: Store) -> Todo:
     """Return what the store lacks."""
     jobs, _ = missing_jobs(jobs_of(opened.benchmark, opened.subjects), store)
-    return Todo(opened.plan(store), opened.timings(store), jobs)
+    parts = store.parts()
+    return Todo(opened.plan(parts), opened.timings(parts), jobs)
 
 
 def table_of(title: str, lines: Lines, throughput: Throughput) -> Table:

@@ -20,13 +20,15 @@ from workflows.efficiency import TimingWorker, plan_timings
 from workflows.errors import UserError
 from workflows.hardware import default_device, num_cores, tune_allocator
 from workflows.identity import describe
+from workflows.lease import LOCK, leased
+from workflows.outcome import forget_errors
 from workflows.plan import Plan, make_plan
 from workflows.progress import meter
 from workflows.provenance import provenance
 from workflows.ray_runner import run_on_ray, session
 from workflows.reconcile import reconcile
 from workflows.roar import RoarJob, RoarWorker, jobs_of, missing_jobs
-from workflows.store import Store
+from workflows.store import Part, Store
 from workflows.work import Report, Resources, Work, Worker, run_ahead
 from workflows.worker import ShardWorker
 
@@ -41,11 +43,11 @@ class Opened:
     datasets: dict[str, Dataset]
     subjects: Subjects
 
-    def plan(self, store: Store) -> Plan:
-        return make_plan(self.benchmark, self.datasets, self.subjects, store.parts())
+    def plan(self, parts: Sequence[Part]) -> Plan:
+        return make_plan(self.benchmark, self.datasets, self.subjects, parts)
 
-    def timings(self, store: Store) -> Plan:
-        return plan_timings(self.benchmark, self.datasets, self.subjects, store.parts("scores"))
+    def timings(self, parts: Sequence[Part]) -> Plan:
+        return plan_timings(self.benchmark, self.datasets, self.subjects, parts)
 
 
 def open_benchmark(benchmark: Benchmark) -> Opened:
@@ -96,41 +98,61 @@ def description_of(opened: Opened) -> dict[str, Any]:
     return described
 
 
-def compute(opened: Opened, store: Store, resources: Resources, console: Console) -> bool:
+def compute(
+    opened: Opened,
+    store: Store,
+    resources: Resources,
+    console: Console,
+    *,
+    retry_errors: bool = False,
+) -> bool:
     """Compute what the store lacks; return whether there was anything."""
-    with _locked(store):
+    with _locked(store, console):
         store.folder.remove_temporaries()
         description = reconcile(store, description_of(opened))
-        plan = opened.plan(store)
-        timings = opened.timings(store)
+        if retry_errors:
+            forget_errors(store)
+        parts = store.parts()
+        plan, timings = opened.plan(parts), opened.timings(parts)
         jobs, replaced = missing_jobs(jobs_of(opened.benchmark, opened.subjects), store)
         store.write_benchmark(description)
-        for path in (*plan.outdated, *timings.outdated, *replaced):
-            store.folder.delete(path)
+        store.folder.delete_all((*plan.outdated, *timings.outdated, *replaced))
         if not plan.shards and not timings.shards and not jobs:
             console.print("Nothing to compute: the run folder holds every row.")
             return False
+        console.print(_announcement(plan, timings, jobs, resources), soft_wrap=True)
         subjects = {f"{d}/{m}": subject for (d, m), subject in opened.subjects.items()}
         store.write_provenance(provenance(subjects, asdict(resources)))
-        console.print(_announcement(plan, timings, jobs, resources), soft_wrap=True)
-        about = (opened.benchmark, store.uri)
-        with _session(resources):
-            if plan.shards:
-                with meter(console, plan.num_rows, opened.benchmark.name) as progress:
-                    for report in _reports(ShardWorker, about, plan.shards, resources):
-                        shard = report.shard
-                        progress.advance(shard.num_rows, f"{shard.dataset}/{shard.model}")
-            if jobs:
-                with meter(console, len(jobs), "remove and retrain", "jobs") as progress:
-                    for trained in _reports(RoarWorker, about, jobs, resources):
-                        job = trained.job
-                        progress.advance(1, f"{job.explainer} without {job.fraction:.0%}")
-        if timings.shards:
-            alone = replace(resources, num_workers=0)
-            with meter(console, timings.num_rows, "efficiency") as progress:
-                for timed in _reports(TimingWorker, about, timings.shards, alone):
-                    progress.advance(timed.shard.num_rows, timed.shard.tasks[0].explainer)
+        _carry_out(opened.benchmark, store.uri, (plan, timings, jobs), resources, console)
     return True
+
+
+def _carry_out(
+    benchmark: Benchmark,
+    uri: str,
+    todo: tuple[Plan, Plan, Sequence[RoarJob]],
+    resources: Resources,
+    console: Console,
+) -> None:
+    """Compute a plan's shards, then train, then time while nothing else runs."""
+    about = (benchmark, uri)
+    plan, timings, jobs = todo
+    with _session(resources):
+        if plan.shards:
+            with meter(console, plan.num_rows, benchmark.name) as progress:
+                for report in _reports(ShardWorker, about, plan.shards, resources):
+                    shard = report.shard
+                    progress.advance(shard.num_rows, f"{shard.dataset}/{shard.model}")
+        if jobs:
+            with meter(console, len(jobs), "remove and retrain", "jobs") as progress:
+                for trained in _reports(RoarWorker, about, jobs, resources):
+                    job = trained.job
+                    progress.advance(1, f"{job.explainer} without {job.fraction:.0%}")
+    if timings.shards:
+        alone = replace(resources, num_workers=0)
+        with meter(console, timings.num_rows, "efficiency") as progress:
+            for timed in _reports(TimingWorker, about, timings.shards, alone):
+                progress.advance(timed.shard.num_rows, timed.shard.tasks[0].explainer)
 
 
 def _announcement(plan: Plan, timings: Plan, jobs: Sequence[RoarJob], resources: Resources) -> str:
@@ -183,14 +205,23 @@ def choose_resources(
 
 
 @contextmanager
-def _locked(store: Store) -> Iterator[None]:
-    """Keep a second driver out of a local run folder; the lock goes with the process."""
+def _locked(store: Store, console: Console) -> Iterator[None]:
+    """Keep a second driver out of a run folder; a local lock goes with the process.
+
+    Raises:
+        UserError: another run is at work in it.
+    """
     if not store.folder.is_local:
-        yield
+
+        def say(text: str) -> None:
+            console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+        with leased(store.folder.file(LOCK), store.uri, say):
+            yield
         return
     folder = Path(store.folder.root)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

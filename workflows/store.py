@@ -236,14 +236,9 @@ class Store:
             frames.append(table.to_pandas().assign(**names))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
-    def has_errors(self, part: Part) -> bool:
-        """Tell whether a part has a row with an error."""
-        source = pa.BufferReader(self.folder.read(part.path))
-        column = pq.read_table(source, columns=["error"]).column("error")
-        return bool(column.null_count < len(column))
-
     def metrics(self) -> list[str]:
-        return sorted({str(part.cell[3]) for part in self.parts("scores")})
+        """Return the names of the metrics that have a folder."""
+        return sorted(path.partition("=")[2] for path in self.folder.entries("scores"))
 
     def _table(self, folder: str) -> pa.Table:
         paths = [path for path in self.folder.list(folder) if PART.fullmatch(path)]
