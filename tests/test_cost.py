@@ -21,7 +21,7 @@ from workflows.cli import app
 from workflows.config import load_benchmark, resolve
 from workflows.cost import RETRAINING, SHARED, TIMING, Estimate, Line, Lines, Subject, Work
 from workflows.errors import UserError
-from workflows.plan_table import todo_of, totals
+from workflows.plan_table import short, todo_of, totals
 from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
 from workflows.throughput import Throughput, Unit, measure
@@ -135,9 +135,14 @@ def test_hours_and_price_by_hand() -> None:
     assert "12.00" in text
 
 
-def constant(units: Any, device: str, threads: int) -> Throughput:
+def test_numbers_are_short() -> None:
+    numbers = (0, 999, 9_999, 10_000, 99_949, 999_400, 1e6, 1.7e9, 2.23e11)
+    wanted = "0, 999, 9,999, 10.0 k, 99.9 k, 999 k, 1.00 M, 1.70 G, 223 G"
+    assert ", ".join(map(short, numbers)) == wanted
+
+
+def constant(units: Any, *_: Any) -> Throughput:
     """Stand in for `measure`."""
-    del device, threads
     return Throughput("a machine", {unit.key: 0.001 for unit in units})
 
 
@@ -182,6 +187,7 @@ def test_the_command_prints_totals_and_writes_only_the_measurement(
     priced = [*plan, "--throughput", str(saved), "--price-per-hour", "3600"]
     second = CliRunner().invoke(app, priced)
     assert second.exit_code == 0, second.output
-    assert "squares / toy" in second.output
+    assert [line.strip() for line in second.output.splitlines()].count("squares,") == 1
+    assert "…" not in second.output
     assert "per worker and hour" in second.output
     assert second.output.startswith(first.output.partition("Measured")[0].rstrip("\n")[:200])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -16,10 +18,11 @@ from workflows.progress import duration
 from workflows.roar import jobs_of, missing_jobs
 from workflows.run import Opened, open_benchmark
 from workflows.store import Store
-from workflows.throughput import Throughput, measure
+from workflows.throughput import Throughput, measure, pictures_of
 from workflows.work import Resources
 
-COLUMNS = ("images", "rows", "forward", "backward", "MB", "time")
+COLUMNS = ("images", "rows", "forward", "backward", "bytes", "time")
+_THOUSANDS = ("", "k", "M", "G", "T", "P")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def show_plan(
         once = [*lines.values(), *estimate.timing_lines(todo, None).values()]
         units = {unit for line in once for unit in line.work}
         with console.status(f"measuring {len(units)} steps on this machine"):
-            known = measure(units, resources.device, resources.threads)
+            pictures = pictures_of(opened.datasets.values())
+            known = measure(units, resources.device, resources.threads, pictures)
     if options.save_throughput is not None:
         known.save(options.save_throughput)
     lines |= estimate.timing_lines(todo, known)
@@ -69,13 +73,13 @@ def todo_of(opened: Opened, store: Store) -> Todo:
 
 def table_of(title: str, lines: Lines, throughput: Throughput) -> Table:
     """Return the table; explainers of one grid share a row."""
-    table = Table(title=f"{title}: what is to be computed")
-    table.add_column("data set / model", no_wrap=True)
+    table = Table(title=f"{title}: what is to be computed", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("data set, model", no_wrap=True)
     for column in COLUMNS:
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for subject in dict.fromkeys(subject for subject, _ in lines):
         grouped = _grouped({name: line for (own, name), line in lines.items() if own == subject})
-        table.add_row(f"[bold]{subject.dataset} / {subject.model}[/]")
+        table.add_row(f"[bold]{subject.dataset},\n{subject.model}[/]")
         for name, line in grouped.items():
             table.add_row(f"  {name}", *_cells(line, throughput))
         table.add_section()
@@ -105,8 +109,8 @@ def _sum(lines: Iterable[Line]) -> Line:
 
 def _cells(line: Line, throughput: Throughput) -> list[str]:
     passes = [line.work.passes("forward"), line.work.passes("backward")]
-    numbers = [line.images, line.rows, *passes, line.bytes / 1e6]
-    return [*(f"{number:,.0f}" for number in numbers), span(line.work.seconds(throughput))]
+    numbers = [line.images, line.rows, *passes, line.bytes]
+    return [*(short(number) for number in numbers), span(line.work.seconds(throughput))]
 
 
 def totals(
@@ -134,3 +138,12 @@ def span(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     return duration(seconds) if seconds < 3.6e6 else f"{seconds / 3600:,.0f} h"
+
+
+def short(number: float) -> str:
+    """Return a number with three digits and a prefix of a thousand or more; 9,999 as it is."""
+    if number < 9_999.5:
+        return f"{number:,.0f}"
+    power = min(int(math.log10(number * 1.0005) / 3), len(_THOUSANDS) - 1)
+    value = number / 1000**power
+    return f"{value:.{max(0, 2 - int(math.log10(value)))}f} {_THOUSANDS[power]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -28,10 +29,12 @@ from workflows.store import Cell, Maps, Rows, Store
 
 LONGEST = 2.0
 """Seconds; a pass that would take longer is timed on fewer images."""
-_ENOUGH = 0.15
-"""Seconds of repeats after the first run, of which the median counts."""
-_PIXELS = 51_000
-"""About so many pixels go through a method at a time."""
+_ENOUGH = 0.2
+"""Seconds of a measurement, preparations included; at least one repeat comes after the first run
+unless that was long."""
+_PIXELS = 110_000
+_MOST = 4
+"""A method gets images of about so many pixels at a time, and at most so many."""
 _PHOTOGRAPHS = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg")
 _NUM_POINTS = 29  # of a curve
 
@@ -41,14 +44,17 @@ def clock(
 ) -> float:
     """Return the seconds of `run()`, or of `run(prepare())` without the preparation."""
     seconds: list[float] = []
-    while not seconds or (sum(seconds[1:]) < _ENOUGH and seconds[0] < LONGEST / 2):
+    begin = time.perf_counter()
+    while len(seconds) < 2 or time.perf_counter() - begin < _ENOUGH:
         arguments = () if prepare is None else (prepare(),)
         _synchronise(device)
         start = time.perf_counter()
         run(*arguments)
         _synchronise(device)
         seconds.append(time.perf_counter() - start)
-    return median(seconds[1:] or seconds)
+        if seconds[0] > LONGEST / 2:
+            return seconds[0]
+    return median(seconds[1:])
 
 
 def _synchronise(device: torch.device) -> None:
@@ -101,9 +107,20 @@ def probe(device: torch.device, batch_size: int) -> Classifier:
     return Classifier(frozen, batch_size=batch_size)
 
 
-def method(subject: Any, size: tuple[int, int], batch_size: int, device: torch.device) -> float:
+def first_pictures(dataset: Dataset) -> Tensor | None:
+    """Return a few of a data set's first images, None where none can be decoded."""
+    height, width = dataset.input_size
+    images: list[Tensor] = []
+    for image_id in dataset.image_ids[: 2 * _MOST]:
+        if len(images) < min(max(1, _PIXELS // (height * width)), _MOST):
+            with suppress(ImageError):
+                images.append(dataset.load(image_id).image_CHW)
+    return torch.stack(images) if images else None
+
+
+def method(subject: Any, image_BCHW: Tensor, batch_size: int, device: torch.device) -> float:
     """Return an image's seconds in an explainer or metric with the probe for a model."""
-    batch = _batch(size, device)
+    batch = batch_of(image_BCHW.to(device))
     classifier = probe(device, batch_size)
 
     def run(signals: Signals) -> object:
@@ -115,17 +132,12 @@ def method(subject: Any, size: tuple[int, int], batch_size: int, device: torch.d
     return clock(run, device, prepare) / len(batch)
 
 
-def superpixels(segmenter: Any, size: tuple[int, int], device: torch.device) -> float:
+def superpixels(segmenter: Any, image_BCHW: Tensor, device: torch.device) -> float:
     """Return the seconds of an image's superpixels."""
-    batch = _batch(size, device)
+    batch = batch_of(image_BCHW.to(device))
     classifier = probe(device, len(batch))
     prepare = lambda: _signals(segmenter, classifier, batch)  # noqa: E731
     return clock(lambda s: s.segments(segmenter).cpu(), device, prepare) / len(batch)
-
-
-def _batch(size: tuple[int, int], device: torch.device) -> Batch:
-    count = min(max(1, _PIXELS // (size[0] * size[1])), 8)
-    return batch_of(photographs(count, size).to(device))
 
 
 def _signals(item: Any, classifier: Classifier, batch: Batch) -> Signals:

@@ -1,8 +1,8 @@
 """How fast a machine is: seconds of each thing that a run does, measured one by one or from a file.
 
 Model passes are timed with the models themselves. What is beside them (superpixels, regions, fits,
-ranks, copies, Parquet) is timed on photographs with a model that costs next to nothing, so that a
-method of 8,000 passes is timed in a second.
+ranks, copies, Parquet) is timed on a few pictures with a model that costs next to nothing, so that
+a method of 8,000 passes is timed in a second.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from swag.classifier import Classifier
 from swag.models import load_classifier
 from swag.signals import Signals
 from workflows import rehearsal
+from workflows.data import Dataset
 from workflows.errors import UserError
 from workflows.fitting import fit
 from workflows.hardware import device_name, tune_allocator
@@ -92,29 +93,55 @@ class Throughput:
         return self.seconds[unit.key]
 
 
-def measure(units: Iterable[Unit], device: str, threads: int) -> Throughput:
-    """Time each unit on this machine, with as many threads as a worker has."""
+Pictures = Mapping[tuple[int, int], Tensor]
+"""A few images_BCHW in [0, 1] by height and width."""
+
+
+def pictures_of(datasets: Iterable[Dataset]) -> Pictures:
+    """Return the pictures that methods are timed on: the first images of each size.
+
+    How long superpixels and regions take depends on what is in the picture.
+    """
+    found: dict[tuple[int, int], Tensor] = {}
+    for dataset in datasets:
+        size = dataset.input_size
+        images = None if size in found else rehearsal.first_pictures(dataset)
+        if images is not None:
+            found[size] = images
+    return found
+
+
+def measure(
+    units: Iterable[Unit], device: str, threads: int, pictures: Pictures | None = None
+) -> Throughput:
+    """Time each unit on this machine, with as many threads as a worker has.
+
+    Args:
+        pictures: what methods are timed on; photographs for sizes that it lacks.
+    """
     tune_allocator()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     where = torch.device(device)
     models = _Models(where)
+    given = pictures or {}
     # Units of one model follow each other, so that it is made once.
     ordered = sorted(set(units), key=lambda unit: (unit.name, unit.key))
     try:
         return Throughput(
-            device_name(where), {unit.key: _seconds(unit, models, where) for unit in ordered}
+            device_name(where), {unit.key: _seconds(unit, models, where, given) for unit in ordered}
         )
     finally:
         torch.set_num_threads(before)
 
 
-def _seconds(unit: Unit, models: _Models, device: torch.device) -> float:
+def _seconds(unit: Unit, models: _Models, device: torch.device, pictures: Pictures) -> float:
     if unit.what in {"forward", "backward", "training"}:
         return models.seconds(unit)
+    image_BCHW = pictures[unit.size] if unit.size in pictures else photographs(2, unit.size)
     kinds: dict[str, Callable[[], float]] = {
-        "method": lambda: _method(unit, device),
-        "superpixels": lambda: rehearsal.superpixels(unit.subject, unit.size, device),
+        "method": lambda: _method(unit, image_BCHW, device),
+        "superpixels": lambda: rehearsal.superpixels(unit.subject, image_BCHW, device),
         "loading": lambda: rehearsal.loading(unit.subject),
         "masks": lambda: rehearsal.masks(unit.subject, unit.size, unit.batch),
         "scores": lambda: rehearsal.scores(unit.batch),
@@ -123,9 +150,9 @@ def _seconds(unit: Unit, models: _Models, device: torch.device) -> float:
     return kinds[unit.what]()
 
 
-def _method(unit: Unit, device: torch.device) -> float:
+def _method(unit: Unit, image_BCHW: Tensor, device: torch.device) -> float:
     """Return what an explainer or metric takes for an image beside passes and superpixels."""
-    whole = rehearsal.method(unit.subject, unit.size, unit.batch, device)
+    whole = rehearsal.method(unit.subject, image_BCHW, unit.batch, device)
     num_forwards = getattr(unit.subject, "num_forwards", 0)
     num_backwards = getattr(unit.subject, "num_backwards", 0)
     if not num_forwards:
