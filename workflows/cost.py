@@ -20,8 +20,9 @@ BYTES_PER_SCORE = 60
 BYTES_PER_PIXEL = {"region": 0.6, "pixel": 3.6, "control": 2.4}
 """Of a stored saliency: superpixels repeat and pack well, single pixels hardly at all."""
 
-SHARED = "loading, shared passes"
-TIMING = "timed for efficiency"
+SHARED = "shared by all"
+"""Loading, and the passes whose signals several explainers use."""
+TIMING = "efficiency timings"
 RETRAINING = "remove and retrain"
 _CHEAP_WARM_UP = 1.0  # seconds, as in swag.metrics.efficiency
 

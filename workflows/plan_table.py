@@ -73,7 +73,12 @@ def todo_of(opened: Opened, store: Store) -> Todo:
 
 def table_of(title: str, lines: Lines, throughput: Throughput) -> Table:
     """Return the table; explainers of one grid share a row."""
-    table = Table(title=f"{title}: what is to be computed", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=f"{title}: what is to be computed",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     table.add_column("data set, model", no_wrap=True)
     for column in COLUMNS:
         table.add_column(column, justify="right", no_wrap=True)
