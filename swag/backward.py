@@ -18,7 +18,8 @@ def guide(output: Tensor) -> None:
     A gradient then passes a ReLU where it is positive and the unit was active. The ReLUs are found
     in autograd's graph, so in-place, reused, functional, method and TorchScript forms are all
     alike, and neither the model nor its hooks are touched: the rule lives and dies with the graph.
-    ReLU6 is a ReLU; max(0, x) spelt as `clamp` or `maximum` is not.
+    ReLU6 is a ReLU; max(0, x) spelt as `clamp` or `maximum` is not. Other activations (GELU, SiLU)
+    keep their own gradient.
 
     Raises:
         ValueError: the graph has no ReLU, or a node that may hide one.
@@ -33,7 +34,10 @@ def guide(output: Tensor) -> None:
         if _is_relu(node):
             relus.append(node)
     if not relus:
-        raise ValueError("guided backpropagation needs ReLUs, and the model called none")
+        raise ValueError(
+            "guided backpropagation needs ReLUs, and the model called none; take plain gradients, "
+            "as vanilla_gradient and swag_vanilla do"
+        )
     for node in relus:
         node.register_prehook(_clip)
 

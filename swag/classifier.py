@@ -23,6 +23,7 @@ class Classifier:
             whose output is a map of more than one cell, found by one forward pass.
         batch_size: how many images one pass may hold; memory grows with it, results do not change
             beyond rounding.
+        image_size: height and width of the only images that the model takes; None: of any size.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Classifier:
         std: Sequence[float] = IMAGENET_STD,
         cam_layer: str | None = None,
         batch_size: int = 32,
+        image_size: tuple[int, int] | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
@@ -43,6 +45,7 @@ class Classifier:
         self.device = tensor.device
         self.batch_size = batch_size
         self.cam_layer = cam_layer
+        self.image_size = image_size
         self.mean_1C11 = torch.tensor(mean, device=self.device).view(1, -1, 1, 1)
         self.std_1C11 = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
         self._blank_probability: dict[tuple[int, ...], Tensor] = {}
@@ -53,6 +56,7 @@ class Classifier:
         return max(1, self.batch_size // 2)
 
     def normalise(self, image_BCHW: Tensor) -> Tensor:
+        require_size(self.image_size, image_BCHW.shape[-2:])
         return (image_BCHW - self.mean_1C11) / self.std_1C11
 
     @torch.no_grad()
@@ -89,21 +93,42 @@ class Classifier:
         return self.cam_layer, modules[self.cam_layer]
 
 
+def require_size(wanted: tuple[int, int] | None, got: Sequence[int]) -> None:
+    """Raise ValueError where a model takes images of one height and width only, and has others."""
+    if wanted not in {None, tuple(got)}:
+        raise ValueError(
+            f"the model takes images of {wanted[0]}x{wanted[1]} pixels only, got {got[0]}x{got[1]};"
+            " give the data set this `size`, or take another model"
+        )
+
+
 def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str:
     """Return the name of the last module to put out a map of at least 2x2 cells.
 
-    Pooling, dropout and the model itself do not count: Grad-CAM's map is made by the features.
+    Pooling, dropout, attention's weights and the model itself do not count: Grad-CAM's map is made
+    by the features.
+
+    Raises:
+        ValueError: there is no such module, or more layers work on sequences after it than on maps
+            up to it, as in a vision transformer, whose one map is cut-out patches.
     """
     found: list[str] = []
+    layers = {"maps": 0, "sequences": 0}
     skipped = (
         *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
-        *(nn.Dropout, nn.Dropout2d, nn.Identity),
+        *(nn.Dropout, nn.Dropout2d, nn.Identity, nn.Softmax),
     )
 
     def remember(name: str) -> object:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+        def hook(module: nn.Module, _inputs: object, output: object) -> None:
+            weighted = any(True for _ in module.parameters(recurse=False))
+            if not isinstance(output, Tensor):
+                return
+            if _is_map(output.shape, normalised_1CHW.shape):
                 found.append(name)
+                layers.update(maps=layers["maps"] + weighted, sequences=0)
+            elif output.shape[2:].numel() > 1:
+                layers["sequences"] += weighted
 
         return hook
 
@@ -118,13 +143,27 @@ def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str:
     finally:
         for handle in handles:
             handle.remove()
-    if not found:
-        raise ValueError("no layer of the model puts out a spatial map; name one with cam_layer")
+    if not found or layers["sequences"] > layers["maps"]:
+        what = "few layers of the model put" if found else "no layer of the model puts"
+        raise ValueError(f"{what} out a spatial map; name one with cam_layer")
     return found[-1]
 
 
+def _is_map(shape: torch.Size, image_shape: torch.Size) -> bool:
+    """Return whether an output has an image's rows and columns of cells, in its proportions.
+
+    A transformer's sequences and heads, and channels that come last, make other shapes.
+    """
+    if len(shape) != 4 or shape[0] != image_shape[0] or min(shape[2:]) < 2:
+        return False
+    height, width = image_shape[2:]
+    # Rounding leaves either side up to one cell from the exact proportion.
+    return abs(shape[2] * width - shape[3] * height) <= height + width
+
+
 def _is_container(module: nn.Module) -> bool:
-    return isinstance(module, nn.Sequential | nn.ModuleList)
+    """Return whether a module puts out what its last part does, and nothing of its own."""
+    return type(module).forward in {nn.Sequential.forward, nn.ModuleList.forward}
 
 
 @contextmanager

@@ -5,24 +5,21 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
-import struct
-import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from swag.catalog import lookup, nearest
 from swag.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
+from swag.timm_models import PREFIX, TimmModel
 from swag.tiny import TINY
-
-State = Mapping[str, Tensor]
+from swag.weights_files import DAMAGE, State, read_state
+from swag.weights_files import load_tensors as load_tensors  # noqa: PLC0414
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,29 +31,61 @@ class ModelSpec:
     """
 
     architecture: str
-    """tiny_vgg, tiny_resnet, a classification model of torchvision, or "module:callable"."""
+    """tiny_vgg, tiny_resnet, a classification model of torchvision, "timm/NAME" or "timm/NAME.TAG"
+    of timm, or "module:callable"."""
     weights: str = "default"
-    """A file (.safetensors, or .pt or .pth with tensors only), "random:SEED", the name of
-    torchvision's weights, or "default": those in this package for the tiny models, torchvision's
-    IMAGENET1K_V1 (the paper's) where there are such, what "module:callable" itself returns."""
+    """A file (.safetensors, or .pt, .pth or .bin with tensors only), "random:SEED", the name of
+    torchvision's or the tag of timm's weights, or "default": those in this package for the tiny
+    models, torchvision's IMAGENET1K_V1 (the paper's) where there are such, timm's of the
+    architecture's tag, what "module:callable" itself returns."""
     num_classes: int | None = None
     """None: as many as the weights have."""
     cam_layer: str | None = None
     """As in `Classifier`."""
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
+    mean: tuple[float, ...] | None = None
+    """None: as `normalisation` says; `std` likewise."""
+    std: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+        mean, std = self.mean or IMAGENET_MEAN, self.std or IMAGENET_STD
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError(
-                "mean and std must be three numbers each, std positive, "
-                f"got {self.mean} and {self.std}"
+                f"mean and std must be three numbers each, std positive, got {mean} and {std}"
             )
 
 
 def model_names() -> list[str]:
     """Return the names of all architectures that can be built without a module of one's own."""
     return sorted(_builders())
+
+
+def normalisation(spec: ModelSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and std: those given, else timm's of the weights, else ImageNet's.
+
+    Raises:
+        ValueError: timm is asked, and is not installed or has no such model.
+    """
+    if spec.mean and spec.std:
+        return spec.mean, spec.std
+    timm = _timm_model(spec)
+    mean, std = timm.normalisation if timm else (IMAGENET_MEAN, IMAGENET_STD)
+    return spec.mean or mean, spec.std or std
+
+
+def resolved(spec: ModelSpec) -> ModelSpec:
+    """Return the specification with the numbers of its normalisation; raises as that does."""
+    mean, std = normalisation(spec)
+    return replace(spec, mean=mean, std=std)
+
+
+def fixed_size(spec: ModelSpec) -> tuple[int, int] | None:
+    """Return height and width of the only images that the model takes; None: of any size.
+
+    Raises:
+        ValueError: as `normalisation`.
+    """
+    timm = _timm_model(spec)
+    return timm.fixed_size if timm else None
 
 
 def load_classifier(spec: ModelSpec, *, device: torch.device, batch_size: int) -> Classifier:
@@ -70,8 +99,19 @@ def load_classifier(spec: ModelSpec, *, device: torch.device, batch_size: int) -
     if device.type == "cpu":
         # Convolutions run 1.1 (ResNet50) to 2 times (tiny models) as fast in this layout.
         model = model.to(memory_format=torch.channels_last)
+    return as_classifier(model, spec, batch_size=batch_size)
+
+
+def as_classifier(model: nn.Module, spec: ModelSpec, *, batch_size: int) -> Classifier:
+    """Return a model that `load_model` made, as it is, with what `spec` says of its images."""
+    mean, std = normalisation(spec)
     return Classifier(
-        model, mean=spec.mean, std=spec.std, cam_layer=spec.cam_layer, batch_size=batch_size
+        model,
+        mean=mean,
+        std=std,
+        cam_layer=spec.cam_layer,
+        batch_size=batch_size,
+        image_size=fixed_size(spec),
     )
 
 
@@ -115,9 +155,18 @@ def _builders() -> dict[str, Callable[..., nn.Module]]:
     return {**TINY, **{name: torchvision.models.get_model_builder(name) for name in names}}
 
 
+def _timm_model(spec: ModelSpec) -> TimmModel | None:
+    """Return timm's model with the tag of the weights, or None where it is not one of timm's."""
+    if not spec.architecture.startswith(PREFIX):
+        return None
+    model = TimmModel(spec.architecture.removeprefix(PREFIX))
+    named = _is_official(spec) and spec.weights != "default"
+    return model.tagged(spec.weights) if named else model
+
+
 def _is_own(spec: ModelSpec) -> bool:
-    """Return whether neither this package nor torchvision has the architecture, but others do."""
-    if spec.architecture in TINY:
+    """Return whether no package that is known here has the architecture, but others do."""
+    if spec.architecture in TINY or spec.architecture.startswith(PREFIX):
         return False
     known = _builders()
     lookup("model", spec.architecture, known)
@@ -126,8 +175,9 @@ def _is_own(spec: ModelSpec) -> bool:
 
 def _build(spec: ModelSpec, num_classes: int | None, seed: int = 0) -> nn.Module:
     """Return the architecture with random weights; the global random numbers are left alone."""
+    timm = _timm_model(spec)
     known = TINY if spec.architecture in TINY else _builders()
-    builder = lookup("model", spec.architecture, known)
+    builder = timm.build if timm else lookup("model", spec.architecture, known)
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     if spec.architecture in {"googlenet", "inception_v3"}:
         # torchvision's weights are for the first authors' normalisation.
@@ -155,13 +205,15 @@ def _is_official(spec: ModelSpec) -> bool:
 
 def _state(spec: ModelSpec) -> State:
     if not _is_official(spec):
-        return _read(Path(spec.weights).expanduser())
+        return read_state(Path(spec.weights).expanduser())
+    if timm := _timm_model(spec):
+        return timm.pretrained_state()
     if spec.architecture not in TINY:
         return _official(spec)
     if spec.weights != "default":
         raise ValueError(_no_such_weights(spec, ["default"]))
     with as_file(files("swag") / "weights" / f"{spec.architecture}.safetensors") as path:
-        return _read(path)
+        return read_state(path)
 
 
 def _official(spec: ModelSpec) -> State:
@@ -182,7 +234,7 @@ def _official(spec: ModelSpec) -> State:
         state = weights.get_state_dict(
             progress=False, check_hash=True, weights_only=True, map_location="cpu"
         )
-    except (OSError, pickle.UnpicklingError, *_DAMAGE) as error:
+    except (OSError, pickle.UnpicklingError, *DAMAGE) as error:
         file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
         raise ValueError(
             f"weights {name} of {spec.architecture} could not be loaded ({error}); without a "
@@ -198,62 +250,6 @@ def _no_such_weights(spec: ModelSpec, names: list[str]) -> str:
         f"weights {spec.weights!r} of {spec.architecture} are unknown{hint}, random:SEED or a file "
         "(.safetensors, .pt, .pth)"
     )
-
-
-def _read(path: Path) -> State:
-    """Return the tensors of a weights file; a file that holds code is refused, not run."""
-    if not path.is_file():
-        raise ValueError(f"weights file {path} does not exist")
-    if path.suffix not in {".safetensors", ".pt", ".pth"}:
-        raise ValueError(f"weights file {path} must end in .safetensors, .pt or .pth")
-    try:
-        if path.suffix == ".safetensors":
-            return cast(State, load_file(path))
-        return _plain(load_tensors(path))
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"weights file {path} is damaged or holds more than tensors, and code in it is not "
-            "run; write torch.save(model.state_dict(), ...) or a .safetensors file"
-        ) from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"weights file {path} cannot be read: {error}") from error
-
-
-def load_tensors(file: Path | BinaryIO) -> object:
-    """Return what `torch.save` wrote, on the CPU.
-
-    Raises:
-        pickle.UnpicklingError: it holds more than tensors and plain containers.
-        ValueError: it is damaged.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # those of a damaged file, which fails anyway
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except _DAMAGE as error:
-        raise ValueError(str(error) or type(error).__name__) from error
-
-
-# What torch.load was seen to raise for files with a few changed bytes.
-_DAMAGE = (
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-
-
-def _plain(content: object) -> State:
-    """Return the state dict, also of a training checkpoint or of a `DataParallel` model."""
-    while isinstance(content, Mapping):
-        if content and all(isinstance(value, Tensor) for value in content.values()):
-            return {str(key).removeprefix("module."): value for key, value in content.items()}
-        content = content.get("state_dict", content.get("model"))
-    raise ValueError("it holds no state dict of a model")
 
 
 def _num_classes(spec: ModelSpec, state: State) -> int | None:

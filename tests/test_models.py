@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -11,6 +10,7 @@ from urllib.error import URLError
 import pytest
 import torch
 from safetensors.torch import save_file
+from test_weights_files import Malicious, sha, state_of
 from torch import Tensor, nn
 
 from swag.models import ModelSpec, load_classifier, load_model, model_names, weights_sha256
@@ -18,15 +18,6 @@ from swag.tiny import TINY, tiny_resnet, tiny_vgg
 from workflows.data import DigitScenes
 
 CPU = torch.device("cpu")
-
-
-def sha(**fields: Any) -> str:
-    return weights_sha256(load_model(ModelSpec(**fields)))
-
-
-def state_of(architecture: str = "tiny_vgg", seed: int = 7, **options: int) -> dict[str, Tensor]:
-    spec = ModelSpec(architecture=architecture, weights=f"random:{seed}", **options)
-    return load_model(spec).state_dict()
 
 
 @pytest.mark.parametrize("name", list(TINY))
@@ -91,54 +82,6 @@ def test_the_hash_is_of_the_weights_alone() -> None:
     assert weights_sha256(tiny_vgg(3)) != weights_sha256(tiny_resnet(3))
 
 
-WRITERS: dict[str, Callable[[dict[str, Tensor], Path], object]] = {
-    "a.safetensors": save_file,
-    "a.pt": torch.save,
-    "a.pth": lambda state, path: torch.save({"epoch": 3, "state_dict": state}, path),
-    "b.pt": lambda state, path: torch.save({"model": state}, path),
-    "c.pt": lambda state, path: torch.save({f"module.{k}": v for k, v in state.items()}, path),
-    "old.pth": lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False),
-}
-
-
-@pytest.mark.parametrize("name", list(WRITERS))
-@pytest.mark.parametrize("num_classes", [None, 4])
-def test_weights_come_back_from_every_file(
-    tmp_path: Path, name: str, num_classes: int | None
-) -> None:
-    """The number of classes is that of the file."""
-    state = state_of(num_classes=4)
-    WRITERS[name](state, tmp_path / name)
-    spec = ModelSpec(architecture="tiny_vgg", weights=str(tmp_path / name), num_classes=num_classes)
-    model = load_model(spec)
-    assert weights_sha256(model) == sha(architecture="tiny_vgg", weights="random:7", num_classes=4)
-    assert model(torch.rand(1, 3, 112, 112)).shape == (1, 4)
-
-
-class Malicious:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.write_text, (self.path, "code was run")
-
-
-@pytest.mark.parametrize("new", [True, False])
-def test_code_in_a_weights_file_is_not_run(tmp_path: Path, new: bool) -> None:
-    trap = tmp_path / "trap"
-    content = {**state_of(), "extra": Malicious(trap)}
-    torch.save(content, tmp_path / "a.pt", _use_new_zipfile_serialization=new)
-    with pytest.raises(ValueError, match="holds more than tensors, and code in it is not run"):
-        load_model(ModelSpec(architecture="tiny_vgg", weights=str(tmp_path / "a.pt")))
-    assert not trap.exists()
-
-
-def test_a_whole_pickled_model_is_refused(tmp_path: Path) -> None:
-    torch.save(tiny_vgg(), tmp_path / "a.pt")
-    with pytest.raises(ValueError, match=r"write torch.save\(model.state_dict\(\), ...\)"):
-        load_model(ModelSpec(architecture="tiny_vgg", weights=str(tmp_path / "a.pt")))
-
-
 def own_model(num_classes: int = 5) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, num_classes, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
@@ -193,7 +136,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"architecture": "test_models:nothing"}, "cannot be imported"),
         ({"architecture": "test_models:no_model"}, "returned a str, wanted a torch.nn.Module"),
         ({"weights": "gone.pt"}, "weights file gone.pt does not exist"),
-        ({"weights": "weights.h5"}, r"weights.h5 must end in .safetensors, .pt or .pth"),
+        ({"weights": "weights.h5"}, r"weights.h5 must end in .safetensors, .pt, .pth or .bin"),
         ({"weights": "text.safetensors"}, "weights file text.safetensors cannot be read"),
         ({"weights": "text.pt"}, "weights file text.pt is damaged or holds more than tensors"),
         ({"weights": "half.pt"}, "weights file half.pt cannot be read"),

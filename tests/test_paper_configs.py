@@ -16,6 +16,7 @@ from swag.explainers.lime import LIME
 from swag.explainers.rise import RISE
 from swag.explainers.swag import SWAG
 from swag.metrics.deletion import Deletion
+from swag.models import resolved
 from swag.superpixels import SLIC
 from workflows.benchmark import Benchmark
 from workflows.build import parse_yaml
@@ -203,7 +204,7 @@ def test_training_makes_the_weights_that_the_tables_use(dataset: str, paper: Ben
         assert paper.model_spec(dataset, model).weights == (
             f"weights/{dataset}/{model}/weights.safetensors"
         )
-        assert training.model == paper.models[model]
+        assert training.model == resolved(paper.models[model])
         assert training.recipe.epochs == PAPER["fine_tuning"]["epochs"]
         assert training.recipe.learning_rate == PAPER["fine_tuning"]["learning_rate"]
         assert training.validation == paper.datasets[dataset]

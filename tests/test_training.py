@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from swag.models import ModelSpec, load_model, weights_sha256
+from swag.models import ModelSpec, load_model, resolved, weights_sha256
 from swag.tiny import tiny_resnet, tiny_vgg
 from workflows.data import DATASETS, DigitScenes, Sample
 from workflows.errors import ImageError, UserError
@@ -371,7 +371,8 @@ def test_mixed_precision_learns() -> None:
 def test_the_recipe_of_the_embedded_models() -> None:
     runs = load_train_configs("train-tiny", ["recipe.epochs=2", "datasets.train.images=10"])
     assert list(runs) == ["tiny_vgg", "tiny_resnet"]
-    assert runs["tiny_vgg"].model == ModelSpec(architecture="tiny_vgg", weights="random:0")
+    spec = ModelSpec(architecture="tiny_vgg", weights="random:0")
+    assert runs["tiny_vgg"].model == resolved(spec)
     assert runs["tiny_vgg"].train == DigitScenes(split="train", images=10)
     assert isinstance(runs["tiny_vgg"].validation, DATASETS["digit_scenes"])
     assert runs["tiny_resnet"].recipe.epochs == 2

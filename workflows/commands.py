@@ -15,6 +15,8 @@ from rich.table import Table
 import swag
 from swag.catalog import EXPLAINERS, METRICS, lookup
 from swag.models import ModelSpec, load_classifier, model_names
+from swag.timm_models import is_installed
+from swag.tiny import TINY
 from workflows.benchmark import Benchmark
 from workflows.config import EFFICIENCY, config_names
 from workflows.data import DATASETS, Dataset, load_image
@@ -170,7 +172,7 @@ def show_list(what: str | None, console: Console) -> None:
     lists: dict[str, list[tuple[str, str]]] = {
         "explainers": [(name, _about(item)) for name, item in EXPLAINERS.items()],
         "metrics": [(name, _about(item)) for name, item in {**METRICS, **EFFICIENCY}.items()],
-        "models": [(name, "") for name in model_names()],
+        "models": _models(),
         "datasets": [(name, _first_line(kind)) for name, kind in DATASETS.items()],
         "benchmarks": [(name, "") for name in config_names()],
     }
@@ -182,6 +184,11 @@ def show_list(what: str | None, console: Console) -> None:
         width = max((len(name) for name, _ in entries), default=0)
         for name, about in entries:
             console.print(f"{name:<{width}}  {escape(about)}".rstrip(), soft_wrap=True)
+
+
+def _models() -> list[tuple[str, str]]:
+    timm = [("timm/NAME", "an architecture of timm, such as timm/convnext_tiny")]
+    return [*((name, "") for name in model_names()), *(timm if is_installed() else [])]
 
 
 def _about(item: object) -> str:
@@ -208,7 +215,8 @@ def explain_image(
         explainer = lookup("explainer", method, EXPLAINERS)
         spec = ModelSpec(architecture=architecture, weights=weights or "default")
         classifier = load_classifier(spec, device=default_device(), batch_size=32)
-        picture, _ = load_image(image, 112 if architecture.startswith("tiny_") else 224)
+        size, _ = classifier.image_size or ((112, 112) if architecture in TINY else (224, 224))
+        picture, _ = load_image(image, size)
     except FileNotFoundError:
         raise UserError(f"image {str(image)!r} was not found; give the path of a picture") from None
     except (ValueError, ImageError) as error:

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from swag.models import load_classifier, weights_sha256
+from swag.classifier import require_size
+from swag.models import ModelSpec, fixed_size, load_classifier, resolved, weights_sha256
 from workflows.benchmark import Benchmark
 from workflows.data import Dataset
 from workflows.efficiency import TimingWorker, plan_timings
@@ -54,8 +55,10 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
     """Open every data set and load every model once.
 
     Raises:
-        UserError: a data set is missing or empty, or a model or its weights cannot be loaded.
+        UserError: a data set is missing or empty, a model or its weights cannot be loaded, or a
+            model takes images of another size only.
     """
+    benchmark = _resolved(benchmark)
     datasets = {name: config.open() for name, config in benchmark.datasets.items()}
     subjects: Subjects = {}
     known: dict[object, dict[str, object]] = {}
@@ -64,6 +67,7 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
             spec = benchmark.model_spec(dataset, model)
             if spec not in known:
                 known[spec] = _identify(model, spec)
+            _require_size(model, spec, dataset, opened)
             subjects[dataset, model] = {
                 "dataset": opened.fingerprint,
                 "model": known[spec],
@@ -71,7 +75,31 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
     return Opened(benchmark, datasets, subjects)
 
 
-def _identify(name: str, spec: Any) -> dict[str, object]:
+def _resolved(benchmark: Benchmark) -> Benchmark:
+    """Return the benchmark with the numbers of every normalisation, which are part of its rows."""
+
+    def numbers(name: str, spec: ModelSpec) -> ModelSpec:
+        try:
+            return resolved(spec)
+        except ValueError as error:
+            raise UserError(f"models.{name}: {error}") from error
+
+    on = {
+        name: {dataset: numbers(name, spec) for dataset, spec in specs.items()}
+        for name, specs in benchmark.on.items()
+    }
+    models = {name: numbers(name, spec) for name, spec in benchmark.models.items()}
+    return replace(benchmark, models=models, on=on)
+
+
+def _require_size(name: str, spec: ModelSpec, dataset: str, opened: Dataset) -> None:
+    try:
+        require_size(fixed_size(spec), opened.input_size)
+    except ValueError as error:
+        raise UserError(f"models.{name} on {dataset}: {error}") from error
+
+
+def _identify(name: str, spec: ModelSpec) -> dict[str, object]:
     try:
         classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
     except ValueError as error:

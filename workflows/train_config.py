@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from swag.models import ModelSpec
+from swag.models import ModelSpec, resolved
 from workflows.build import configured, mapping_of, require_known
 from workflows.config import apply_override, datasets_of, read_config
 from workflows.data import DatasetConfig
@@ -66,7 +67,7 @@ def load_train_configs(path: str, overrides: Sequence[str] = ()) -> dict[str, Tr
     scratch = {"weights": f"random:{recipe.seed}"} if start == "scratch" else {}
     return {
         name: TrainConfig(
-            model=configured(ModelSpec(architecture=name), {**own, **scratch}, f"models.{name}"),
+            model=_model(name, {**own, **scratch}),
             train=datasets["train"],
             validation=datasets["validation"],
             recipe=recipe,
@@ -74,6 +75,14 @@ def load_train_configs(path: str, overrides: Sequence[str] = ()) -> dict[str, Tr
         )
         for name, own in models.items()
     }
+
+
+def _model(name: str, fields: Mapping[str, Any]) -> ModelSpec:
+    spec = configured(ModelSpec(architecture=name), fields, f"models.{name}")
+    try:
+        return resolved(spec)
+    except ValueError as error:
+        raise UserError(f"models.{name}: {error}") from error
 
 
 _KEYS = ("name", "models", "datasets", "start", "recipe", "augmentation")

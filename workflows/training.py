@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from swag.classifier import Classifier
-from swag.models import load_model, weights_sha256
+from swag.models import as_classifier, load_model, weights_sha256
 from swag.rng import generator
 from workflows.data import Dataset
 from workflows.errors import ImageError, UserError
@@ -73,8 +74,7 @@ def train(
     if device.type == "cpu":
         model = model.to(memory_format=torch.channels_last)
     images, held_out = Images.of(train_set), Images.of(validation_set)
-    spec = config.model
-    classifier = Classifier(model.eval(), mean=spec.mean, std=spec.std, batch_size=128)
+    classifier = as_classifier(model.eval(), config.model, batch_size=128)
     rows = _history(folder)
     clock = time.perf_counter()
 
@@ -200,6 +200,10 @@ def with_classes(model: nn.Module, num_classes: int, seed: int) -> nn.Module:
     bias = last.bias is not None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(generator(seed, "", "new_head").integers(2**63)))
+        reset: Any = getattr(model, "reset_classifier", None)
+        if reset is not None:  # timm's models, some of which have two last layers
+            reset(num_classes)
+            return model
         head: nn.Module = (
             nn.Linear(last.in_features, num_classes, bias=bias)
             if isinstance(last, nn.Linear)
