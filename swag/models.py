@@ -19,7 +19,6 @@ from swag.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from swag.timm_models import PREFIX, TimmModel
 from swag.tiny import TINY
 from swag.weights_files import DAMAGE, State, read_state
-from swag.weights_files import load_tensors as load_tensors  # noqa: PLC0414
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from swag.models import load_tensors
 from swag.rng import generator
+from swag.weights_files import load_tensors
 from workflows.errors import UserError
 from workflows.identity import key_of
 
