@@ -30,7 +30,8 @@ class Signals:
         batch: images on the classifier's device.
         needs: gradient signals that will be asked for (of `GRADIENTS`). The first one asked for
             computes them all: one forward pass, one backward pass for `gradient` and `layer`
-            together, one for `guided_gradient`. What is not announced costs a pass of its own.
+            together, one for `guided_gradient`. What is not announced costs a pass of its own, and
+            so does the rest where a model refuses one of them.
     """
 
     def __init__(
@@ -55,8 +56,8 @@ class Signals:
         """Softmax output for the unmodified images, float32."""
         if "probability" not in self._computed:
             if self._needs:
-                self._run_backward(self._needs)
-            else:
+                self._run_announced(self._needs)
+            if not self._needs:
                 probability_BK = self.classifier.probabilities(self.normalised_BCHW.clone())
                 if self.batch.target_B is not None:
                     require_classes(self.batch.target_B, probability_BK)
@@ -108,9 +109,19 @@ class Signals:
         return cast(T, self._memory[key])
 
     def _gradient(self, name: str) -> Tensor:
+        if name not in self._computed and self._needs:
+            self._run_announced((self._needs | {name}) - self._computed.keys())
         if name not in self._computed:
-            self._run_backward((self._needs | {name}) - self._computed.keys())
+            self._run_backward(frozenset({name}))
         return self._computed[name]
+
+    def _run_announced(self, names: frozenset[str]) -> None:
+        """Compute the named signals, or forget that they were announced where one is refused."""
+        try:
+            self._run_backward(names)
+        except ValueError:
+            # Who asks for the one that is refused is told why; all others get what they ask for.
+            self._needs = frozenset()
 
     def _run_backward(self, names: frozenset[str]) -> None:
         """Compute the named signals and the probabilities, `batch_size` images at a time."""
