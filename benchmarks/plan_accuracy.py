@@ -1,9 +1,9 @@
-"""How well `swagflow plan` predicts a run: hours predicted and taken, in one process.
+"""How well `swagflow plan` predicts a run: time predicted and taken, in one process.
 
-    python -m benchmarks.plan_accuracy [BENCHMARK] [--set key=value ...]
+    python -m benchmarks.plan_accuracy full-benchmark --workers 2
+    python -m benchmarks.plan_accuracy image-folder --photographs 8 --set model.weights=random:0
 
-Without `--set` it is the embedded benchmark with 10 images and without retraining. Measuring and
-running follow each other, so other work on the machine should be the same for both.
+Measuring and running follow each other, so other work on the machine should be the same for both.
 """
 
 from __future__ import annotations
@@ -11,44 +11,58 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.loader import write_pictures
 from workflows.config import load_benchmark
 from workflows.cost import Estimate
-from workflows.plan_table import todo_of
+from workflows.plan_table import hours, todo_of
 from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
-from workflows.throughput import measure
-
-CUT = ["datasets.digit_scenes.images=10", "roar={}", "datasets.digit_scenes_train.images=1"]
+from workflows.throughput import measure, pictures_of
+from workflows.work import Resources
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("benchmark", nargs="?", default="full-benchmark")
-    parser.add_argument("--set", action="append", dest="overrides")
-    arguments = parser.parse_args()
-    benchmark = load_benchmark(arguments.benchmark, arguments.overrides or CUT)
-    resources = choose_resources(0, device="cpu")
-    opened = open_benchmark(benchmark)
+    parser.add_argument("benchmark")
+    parser.add_argument("--set", action="append", dest="overrides", default=[])
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--photographs", type=int, help="Make so many, as the data set's folder.")
+    chosen = parser.parse_args()
+    resources = choose_resources(chosen.workers)
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(folder)
-        todo = todo_of(opened, store)
-        estimate = Estimate(benchmark, opened.datasets)
-        lines = estimate.lines(todo, resources)
-        once = [*lines.values(), *estimate.timing_lines(todo, None).values()]
-        start = time.perf_counter()
-        known = measure(
-            {unit for line in once for unit in line.work}, resources.device, resources.threads
-        )
-        measuring = time.perf_counter() - start
-        lines |= estimate.timing_lines(todo, known)
-        predicted = sum(line.work.seconds(known) for line in lines.values())
-        start = time.perf_counter()
-        compute(opened, store, resources, Console(stderr=True))
-        taken = time.perf_counter() - start
-    print(f"measured for {measuring:.1f} s on {known.machine}")
+        overrides = list(chosen.overrides)
+        if chosen.photographs:
+            pictures = Path(folder) / "photographs"
+            pictures.mkdir()
+            write_pictures(pictures, chosen.photographs)
+            overrides.append(f"dataset.root={pictures}")
+        compare(chosen.benchmark, overrides, Path(folder) / "run", resources)
+
+
+def compare(name: str, overrides: list[str], run: Path, resources: Resources) -> None:
+    """Print what a plan says and what the run takes, without the report."""
+    benchmark = load_benchmark(name, overrides)
+    opened = open_benchmark(benchmark)
+    store = Store(str(run))
+    todo = todo_of(opened, store)
+    estimate = Estimate(benchmark, opened.datasets)
+    lines = estimate.lines(todo, resources)
+    once = [*lines.values(), *estimate.timing_lines(todo, None).values()]
+    units = {unit for line in once for unit in line.work}
+    start = time.perf_counter()
+    pictures = pictures_of(opened.datasets.values())
+    known = measure(units, resources.device, resources.threads, pictures)
+    measuring = time.perf_counter() - start
+    lines |= estimate.timing_lines(todo, known)
+    _, predicted = hours(lines, known, resources)
+    start = time.perf_counter()
+    compute(opened, store, resources, Console(stderr=True))
+    taken = time.perf_counter() - start
+    print(f"{len(units)} steps measured in {measuring:.1f} s on {known.machine}")
     print(f"predicted {predicted:.1f} s, taken {taken:.1f} s, ratio {predicted / taken:.2f}")
 
 

@@ -118,17 +118,22 @@ def _cells(line: Line, throughput: Throughput) -> list[str]:
     return [*(short(number) for number in numbers), span(line.work.seconds(throughput))]
 
 
+def hours(lines: Lines, throughput: Throughput, resources: Resources) -> tuple[float, float]:
+    """Return the seconds of all work, and those by the clock: timings run alone."""
+    seconds = {key: line.work.seconds(throughput) for key, line in lines.items()}
+    alone = sum(value for (_, name), value in seconds.items() if name == TIMING)
+    shared = sum(seconds.values()) - alone
+    return shared + alone, shared / max(resources.num_workers or 1, 1) + alone
+
+
 def totals(
     lines: Lines, throughput: Throughput, resources: Resources, price: float | None
 ) -> list[str]:
     """Return hours and price in words."""
-    seconds = {key: line.work.seconds(throughput) for key, line in lines.items()}
-    alone = sum(value for (_, name), value in seconds.items() if name == TIMING)
-    shared = sum(seconds.values()) - alone
+    work, wall = hours(lines, throughput, resources)
     workers = max(resources.num_workers or 1, 1)
-    wall = shared / workers + alone
     texts = [
-        f"{span(shared + alone)} of work, about {span(wall)} with {workers} "
+        f"{span(work)} of work, about {span(wall)} with {workers} "
         f"worker{'s' if workers > 1 else ''} on {resources.device}; starting them and drawing the "
         "report come on top."
     ]
