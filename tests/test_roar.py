@@ -154,11 +154,11 @@ def test_a_killed_job_goes_on_from_its_last_epoch(
     epochs: list[int] = []
     train = fitting._epoch
 
-    def stop_in_the_ninth(*arguments: Any) -> float:
+    def stop_in_the_ninth(*arguments: Any, **options: Any) -> float:
         epochs.append(arguments[-1])
         if len(epochs) == 9:
             raise Stopped
-        return train(*arguments)
+        return train(*arguments, **options)
 
     monkeypatch.setattr(fitting, "_epoch", stop_in_the_ninth)
     with pytest.raises(Stopped):

@@ -248,9 +248,19 @@ def train(
         str, typer.Argument(help="A YAML file, or a name of the package's configurations.")
     ],
     run_dir: Annotated[
-        Path | None, typer.Option("--run-dir", help="Folder of the training.  [runs/CONFIG]")
+        str | None,
+        typer.Option("--run-dir", help="Folder or URI of the training.  [runs/CONFIG]"),
     ] = None,
     set_: Set = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            help="Processes that share each batch; 0 trains in this one.  "
+            "[one per GPU where this machine has several, else 0]",
+        ),
+    ] = None,
+    address: Address = None,
     device: Device = None,
 ) -> None:
     """Train or fine-tune models on a data set; goes on where it was interrupted.
@@ -258,9 +268,15 @@ def train(
     Writes weights, learning curve and a checkpoint of the last epoch for each model.
     """
     from workflows.commands import train_models
+    from workflows.ray_training import choose_training_resources
 
-    folder = run_dir or Path("runs") / Path(config).stem
-    train_models(config, set_ or [], folder, device, Console())
+    train_models(
+        config,
+        set_ or [],
+        run_dir or f"runs/{Path(config).stem}",
+        choose_training_resources(workers, address, device),
+        Console(),
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -24,9 +24,10 @@ from workflows.errors import ImageError, UserError
 from workflows.hardware import default_device, tune_allocator
 from workflows.outcome import Kept, failed_rows
 from workflows.progress import duration
+from workflows.ray_training import train_on_ray
 from workflows.report import build_report
 from workflows.report.gallery import save_explanation
-from workflows.run import choose_resources, compute, open_benchmark
+from workflows.run import compute, open_benchmark
 from workflows.store import Store
 from workflows.train_config import load_train_configs
 from workflows.training import TrainRow, train
@@ -145,13 +146,13 @@ def write_report(uri: str, console: Console) -> None:
 
 
 def train_models(
-    config: str, overrides: Sequence[str], folder: Path, device: str | None, console: Console
+    config: str, overrides: Sequence[str], uri: str, resources: Resources, console: Console
 ) -> None:
     """Train every model of a configuration, each in its own folder."""
     tune_allocator()
-    where = torch.device(choose_resources(0, device=device).device)
     for name, about in load_train_configs(config, overrides).items():
         title = f"{name}, of {about.recipe.epochs} epochs"
+        run_dir = f"{uri.rstrip('/')}/{name}"
 
         def say(row: TrainRow, title: str = title) -> None:
             console.print(
@@ -161,10 +162,15 @@ def train_models(
             )
 
         try:
-            result = train(about, folder / name, device=where, on_epoch=say)
+            if resources.num_workers:
+                result = train_on_ray(about, run_dir, resources, say)
+            else:
+                result = train(about, run_dir, device=torch.device(resources.device), on_epoch=say)
         except ValueError as error:
             raise UserError(f"models.{name}: {error}") from error
-        console.print(f"{result.weights} (sha256 of the weights {result.weights_sha256})")
+        console.print(
+            f"{result.weights} (sha256 of the weights {result.weights_sha256})", soft_wrap=True
+        )
 
 
 def show_list(what: str | None, console: Console) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from swag.rng import generator
 from swag.weights_files import load_tensors
 from workflows.errors import UserError
+from workflows.group import ALONE, Group
 from workflows.identity import key_of
 
 Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
@@ -84,30 +85,41 @@ def fit(
     recipe: Fit,
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
+    *,
+    group: Group = ALONE,
 ) -> None:
     """Train a model in place, from the checkpoint's epoch on where there is one.
 
     Every parameter is trained. Afterwards the model is in evaluation mode and its parameters are
-    frozen. Random numbers inside the model, as of dropout, depend on seed and epoch only.
+    frozen. Random numbers inside the model, as of dropout, depend on seed, epoch and rank only.
+
+    Every process of a group calls this with the same model and its own share of each batch. A step
+    follows the gradient of the loss's mean over the whole batch, however it is shared out.
 
     Args:
         model: on the device that trains; maps x_BCHW to logits_BK.
-        batches: must itself depend on the epoch only.
+        batches: must itself depend on the epoch only; of a group, no process's share is empty.
         recipe: see `Fit`; its `batch_size` is for the maker of the batches.
-        checkpoint: written after every epoch.
+        checkpoint: written after every epoch by the group's first process, read by all.
         on_epoch: called after every epoch, before its checkpoint is written.
+        group: the processes that train together.
 
     Raises:
-        UserError: training diverged, there are no batches, or the checkpoint is damaged
-            or of another recipe.
+        UserError: training diverged, there are no batches, or the checkpoint is damaged, of another
+            recipe or not the same for the whole group.
     """
     model.requires_grad_(requires_grad=True)
     optimizer = _optimizer(model, recipe)
     device = next(model.parameters()).device
     start = 0 if checkpoint is None else _resume(checkpoint, model, optimizer, recipe)
+    if int(group.sum(torch.tensor(start, device=device))) != start * group.size:
+        raise UserError(
+            f"the workers do not find the same {checkpoint}; --run-dir must be a folder or URI "
+            "that every machine reaches"
+        )
     for number in range(start, recipe.epochs):
-        with _seeded(recipe.seed, number, device):
-            loss = _epoch(model.train(), batches(number), recipe, optimizer, number)
+        with _seeded(recipe.seed, number, device, group.rank):
+            loss = _epoch(model.train(), batches(number), recipe, optimizer, number, group=group)
         finite = all(bool(parameter.isfinite().all()) for parameter in model.parameters())
         if not (finite and math.isfinite(loss)):
             raise UserError(
@@ -115,7 +127,7 @@ def fit(
             )
         model.eval()
         on_epoch(Epoch(number, recipe.rate(number), loss))
-        if checkpoint is not None:
+        if checkpoint is not None and group.rank == 0:
             checkpoint.write(_packed(number + 1, model, optimizer, recipe))
     model.eval().requires_grad_(requires_grad=False)
 
@@ -133,33 +145,47 @@ def _epoch(
     recipe: Fit,
     optimizer: torch.optim.Optimizer,
     number: int,
+    *,
+    group: Group,
 ) -> float:
     """Return the mean loss of one pass over the images."""
-    for group in optimizer.param_groups:
-        group["lr"] = recipe.rate(number)
-    total, count = torch.zeros((), dtype=torch.float64), 0
-    for x_BCHW, label_B in batches:
-        half = recipe.mixed_precision and x_BCHW.device.type == "cuda"
-        with torch.autocast(x_BCHW.device.type, torch.bfloat16, enabled=half):
-            logits_BK = model(x_BCHW)
-        if not isinstance(logits_BK, Tensor):
-            logits_BK = logits_BK[0]  # Inception's and GoogLeNet's auxiliary outputs follow
-        loss = F.cross_entropy(logits_BK.float(), label_B, label_smoothing=recipe.label_smoothing)
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        optimizer.step()
-        total = total.to(loss.device) + loss.detach().double() * len(label_B)
-        count += len(label_B)
-    if not count:
+    for parameters in optimizer.param_groups:
+        parameters["lr"] = recipe.rate(number)
+    device = next(model.parameters()).device
+    total, count = torch.zeros((2,), dtype=torch.float64, device=device)
+    with group.summed_gradients(model) as wait:
+        for x_BCHW, label_B in batches:
+            loss = _loss(model, x_BCHW, label_B, recipe)
+            here = torch.full((), float(len(label_B)), device=device)
+            optimizer.zero_grad()
+            torch.autograd.backward(loss * (here / group.sum(here.clone())))
+            wait()
+            optimizer.step()
+            total += loss.detach().double() * len(label_B)
+            count += len(label_B)
+    group.share_buffers(model)
+    whole, images = group.sum(torch.stack([total, count])).tolist()
+    if not images:
         raise UserError("there are no images to train on")
-    return float(total) / count
+    return float(whole / images)
+
+
+def _loss(model: nn.Module, x_BCHW: Tensor, label_B: Tensor, recipe: Fit) -> Tensor:
+    """Return the mean loss of a batch."""
+    half = recipe.mixed_precision and x_BCHW.device.type == "cuda"
+    with torch.autocast(x_BCHW.device.type, torch.bfloat16, enabled=half):
+        logits_BK = model(x_BCHW)
+    if not isinstance(logits_BK, Tensor):
+        logits_BK = logits_BK[0]  # Inception's and GoogLeNet's auxiliary outputs follow
+    return F.cross_entropy(logits_BK.float(), label_B, label_smoothing=recipe.label_smoothing)
 
 
 @contextmanager
-def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Let torch's random numbers depend on seed and epoch only inside the block."""
+def _seeded(seed: int, epoch: int, device: torch.device, rank: int) -> Iterator[None]:
+    """Let torch's random numbers depend on seed, epoch and rank only inside the block."""
+    purpose = f"training in rank {rank}" if rank else "training"
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(generator(seed, str(epoch), "training").integers(2**63)))
+        torch.manual_seed(int(generator(seed, str(epoch), purpose).integers(2**63)))
         yield
 
 

@@ -83,8 +83,8 @@ def run_on_ray(
 
 
 @contextmanager
-def session(resources: Resources) -> Iterator[None]:
-    """Keep Ray connected inside the block; where it is already, leave it so.
+def session(resources: Resources, **options: Any) -> Iterator[None]:
+    """Keep Ray connected inside the block, by `options` of `ray.init`; where it is, leave it so.
 
     Raises:
         UserError: there is no cluster at the address.
@@ -92,14 +92,14 @@ def session(resources: Resources) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    _connect(resources)
+    _connect(resources, options)
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def _connect(resources: Resources) -> None:
+def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     options: dict[str, Any] = {"logging_level": logging.ERROR, "configure_logging": True}
@@ -113,7 +113,7 @@ def _connect(resources: Resources) -> None:
     else:
         options["address"] = resources.address
     try:
-        ray.init(**options)
+        ray.init(**{**options, **chosen})
     except (ConnectionError, ValueError, AuthenticationError) as error:
         raise UserError(
             f"no Ray cluster answers at {resources.address!r} ({error}); start one with "

@@ -27,8 +27,8 @@ from swag.rng import generator
 from workflows.benchmark import ROAR_EXTENT, Benchmark, Roar
 from workflows.fitting import Fit, fit
 from workflows.identity import describe, key_of
+from workflows.images import Images
 from workflows.store import KEY_DIGITS, Store
-from workflows.training import Images
 from workflows.worker import attempt
 
 NO_EXPLAINER = "none"
@@ -224,16 +224,15 @@ class _Masked:
 
     def _read(self, positions: list[int], classifier: Classifier) -> tuple[Tensor, Tensor]:
         """Return normalised images, 0 where pixels are removed, and labels."""
-        chosen = torch.tensor(positions)
-        x_BCHW = self._images.image_NCHW[chosen].to(classifier.device).float() / 255
-        x_BCHW = classifier.normalise(x_BCHW)
+        image_BCHW, label_B = self._images.take(np.array(positions))
+        x_BCHW = classifier.normalise(image_BCHW.to(classifier.device).float() / 255)
         if self._bits is not None:
             packed = np.stack([self._bits[self._images.image_ids[p]] for p in positions])
             size = x_BCHW.shape[2:]
             removed = np.unpackbits(packed, axis=1, count=size[0] * size[1]).astype(bool)
             removed_B1HW = torch.from_numpy(removed).view(-1, 1, *size).to(classifier.device)
             x_BCHW = x_BCHW.masked_fill_(removed_B1HW, 0.0)
-        return x_BCHW, self._images.label_N[chosen].to(classifier.device)
+        return x_BCHW, label_B.to(classifier.device)
 
     def batches(
         self, recipe: Fit, epoch: int, classifier: Classifier, *, flip: bool

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from swag.classifier import Classifier
 from swag.models import as_classifier, load_model, weights_sha256
 from swag.rng import generator
 from workflows.data import Dataset
-from workflows.errors import ImageError, UserError
+from workflows.errors import UserError
 from workflows.files import Folder
-from workflows.fitting import Epoch, Fit, fit
+from workflows.fitting import Epoch, fit
+from workflows.group import ALONE, Group
 from workflows.identity import describe
-from workflows.train_config import Augmentation, TrainConfig
+from workflows.images import Images
+from workflows.train_config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -42,136 +43,121 @@ class TrainRow:
 class TrainResult:
     """What a training run made."""
 
-    weights: Path
+    weights: str
+    """Path or URI of the file."""
     weights_sha256: str
     history: tuple[TrainRow, ...]
     num_bad_images: int
     """Left out because they cannot be decoded."""
 
 
+@dataclass(frozen=True)
+class Training:
+    """A training run that was prepared: all that a process needs to take part in it."""
+
+    config: TrainConfig
+    run_dir: str
+    """An absolute path or a URI."""
+    model: nn.Module
+    """Where training starts, on the CPU."""
+    images: Images
+    held_out: Images
+
+    def run(
+        self,
+        device: torch.device,
+        group: Group = ALONE,
+        on_epoch: Callable[[TrainRow], None] = lambda _row: None,
+    ) -> None:
+        """Train as one process of a group; its first one writes the run folder.
+
+        Raises:
+            UserError: see `fit`.
+        """
+        folder = Folder.at(self.run_dir)
+        model = self.model.to(device)
+        if device.type == "cpu":
+            model = model.to(memory_format=torch.channels_last)
+        classifier = as_classifier(model.eval(), self.config.model, batch_size=128)
+        rows = read_history(folder)
+        clock = time.perf_counter()
+
+        def after(epoch: Epoch) -> None:
+            nonlocal clock
+            accuracy = self.held_out.accuracy(classifier, group)
+            seconds, clock = time.perf_counter() - clock, time.perf_counter()
+            row = TrainRow(*epoch, accuracy, round(seconds, 2))
+            rows[epoch.number] = row
+            if group.rank == 0:
+                folder.write("history.csv", _as_csv(rows.values()))
+                on_epoch(row)
+
+        def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+            config = self.config
+            for image_BCHW, label_B in self.images.batches(
+                config.recipe, epoch, config.augmentation, group
+            ):
+                yield classifier.normalise(image_BCHW.to(device)), label_B.to(device)
+
+        fit(model, batches, self.config.recipe, folder.file("checkpoint.pt"), after, group=group)
+        if group.rank == 0:
+            state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
+            folder.write("weights.safetensors", save(state))
+
+    def result(self) -> TrainResult:
+        """Return what a run has left in its folder."""
+        folder = Folder.at(self.run_dir)
+        self.model.load_state_dict(load(folder.read("weights.safetensors")))
+        return TrainResult(
+            f"{self.run_dir}/weights.safetensors",
+            weights_sha256(self.model),
+            tuple(read_history(folder).values()),
+            self.images.num_bad + self.held_out.num_bad,
+        )
+
+
+def prepare(config: TrainConfig, run_dir: str, num_workers: int = 1) -> Training:
+    """Claim a folder for a training run, build its model and decode its images.
+
+    Raises:
+        UserError: the data sets have other classes, no labels or no usable image; RUN holds another
+            training run, or that of another number of workers; the model cannot be built; a batch
+            has less images than there are workers.
+    """
+    run_dir = run_dir.rstrip("/") if "://" in run_dir else str(Path(run_dir).absolute())
+    train_set, validation_set = config.train.open(), config.validation.open()
+    _require_same_classes(train_set, validation_set)
+    _claim(Folder.at(run_dir), config, [train_set, validation_set], num_workers)
+    model = _start(config, len(train_set.class_names))
+    images, held_out = Images.of(train_set), Images.of(validation_set)
+    size = min(config.recipe.batch_size, len(images.label_N))
+    if size < num_workers:
+        raise UserError(
+            f"a batch of {size} images cannot be shared out to {num_workers} workers; raise "
+            "recipe.batch_size or lower --workers"
+        )
+    return Training(config, run_dir, model, images, held_out)
+
+
 def train(
     config: TrainConfig,
-    run_dir: Path,
+    run_dir: str,
     *,
     device: torch.device,
     on_epoch: Callable[[TrainRow], None] = lambda _row: None,
 ) -> TrainResult:
-    """Train a model, or go on with its training, and write RUN/weights.safetensors.
+    """Train a model in this process, or go on with its training, and write its weights.
 
-    RUN also holds train.json (the configuration), history.csv and, after every epoch,
-    checkpoint.pt. On the CPU an interrupted run ends with the same bits as an undisturbed one,
-    given as many threads.
+    RUN, a folder or a URI, then holds weights.safetensors, train.json (the configuration),
+    history.csv and, after every epoch, checkpoint.pt. On the CPU an interrupted run ends with the
+    same bits as an undisturbed one, given as many threads.
 
     Raises:
-        UserError: the data sets have other classes, no labels or no usable image; RUN holds another
-            training run; the model cannot be built; see also `fit`.
+        UserError: see `prepare` and `fit`.
     """
-    folder = Folder.at(str(run_dir))
-    train_set, validation_set = config.train.open(), config.validation.open()
-    _require_same_classes(train_set, validation_set)
-    _claim(folder, config, [train_set, validation_set])
-    model = _start(config, len(train_set.class_names)).to(device)
-    if device.type == "cpu":
-        model = model.to(memory_format=torch.channels_last)
-    images, held_out = Images.of(train_set), Images.of(validation_set)
-    classifier = as_classifier(model.eval(), config.model, batch_size=128)
-    rows = _history(folder)
-    clock = time.perf_counter()
-
-    def after(epoch: Epoch) -> None:
-        nonlocal clock
-        accuracy = held_out.accuracy(classifier)
-        seconds, clock = time.perf_counter() - clock, time.perf_counter()
-        row = TrainRow(*epoch, accuracy, round(seconds, 2))
-        rows[epoch.number] = row
-        folder.write("history.csv", _as_csv(rows.values()))
-        on_epoch(row)
-
-    batches = _batches(images, config, classifier)
-    fit(model, batches, config.recipe, folder.file("checkpoint.pt"), after)
-    state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
-    folder.write("weights.safetensors", save(state))
-    return TrainResult(
-        run_dir / "weights.safetensors",
-        weights_sha256(model),
-        tuple(rows.values()),
-        images.num_bad + held_out.num_bad,
-    )
-
-
-@dataclass(frozen=True)
-class Images:
-    """The labelled images of a data set, decoded once and kept with 8 bits a channel."""
-
-    image_ids: tuple[str, ...]
-    image_NCHW: Tensor
-    label_N: Tensor
-    num_bad: int
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> Images:
-        ids, images, labels = [], [], []
-        for image_id in dataset.image_ids:
-            try:
-                sample = dataset.load(image_id)
-            except ImageError:
-                continue
-            if sample.label is None:
-                raise UserError(
-                    f"image {image_id!r} has no label, and training needs labels; give each class "
-                    "a sub-folder"
-                )
-            ids.append(image_id)
-            images.append((sample.image_CHW * 255).round().to(torch.uint8))
-            labels.append(sample.label)
-        if not images:
-            raise UserError(f"none of {len(dataset.image_ids)} images can be decoded")
-        num_bad = len(dataset.image_ids) - len(images)
-        return cls(tuple(ids), torch.stack(images), torch.tensor(labels), num_bad)
-
-    def batches(
-        self, recipe: Fit, epoch: int, augmentation: Augmentation
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield an epoch's images_BCHW in [0, 1] and label_B, as seed and epoch decide.
-
-        Each image comes once, but for a last batch that would be incomplete.
-        """
-        rng = generator(recipe.seed, str(epoch), "training_order")
-        order_N = torch.from_numpy(rng.permutation(len(self.label_N)))
-        size = min(recipe.batch_size, len(order_N))
-        for start in range(0, len(order_N) - size + 1, size):
-            chosen_B = order_N[start : start + size]
-            image_BCHW = self.image_NCHW[chosen_B].float() / 255
-            if augmentation.flip:
-                flipped_B111 = torch.from_numpy(rng.random((size, 1, 1, 1)) < 0.5)
-                image_BCHW = torch.where(flipped_B111, image_BCHW.flip(3), image_BCHW)
-            if augmentation.colours:
-                channel_BC = torch.from_numpy(rng.random((size, 3)).argsort(1))
-                image_BCHW = image_BCHW[torch.arange(size)[:, None], channel_BC]
-                inverted_B111 = torch.from_numpy(rng.random((size, 1, 1, 1)) < 0.5)
-                image_BCHW = torch.where(inverted_B111, 1 - image_BCHW, image_BCHW)
-            yield image_BCHW, self.label_N[chosen_B]
-
-    def accuracy(self, classifier: Classifier) -> float:
-        """Return the share of images whose most probable class is their label."""
-        correct = 0
-        size = classifier.batch_size
-        for start in range(0, len(self.label_N), size):
-            image_BCHW = self.image_NCHW[start : start + size].to(classifier.device).float() / 255
-            probability_BK = classifier.probabilities(classifier.normalise(image_BCHW)).cpu()
-            correct += int((probability_BK.argmax(1) == self.label_N[start : start + size]).sum())
-        return correct / len(self.label_N)
-
-
-def _batches(
-    images: Images, config: TrainConfig, classifier: Classifier
-) -> Callable[[int], Iterator[tuple[Tensor, Tensor]]]:
-    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for image_BCHW, label_B in images.batches(config.recipe, epoch, config.augmentation):
-            x_BCHW = classifier.normalise(image_BCHW.to(classifier.device))
-            yield x_BCHW, label_B.to(classifier.device)
-
-    return batches
+    training = prepare(config, run_dir)
+    training.run(device, on_epoch=on_epoch)
+    return training.result()
 
 
 def _start(config: TrainConfig, num_classes: int) -> nn.Module:
@@ -226,23 +212,42 @@ def _require_same_classes(train_set: Dataset, validation_set: Dataset) -> None:
         )
 
 
-def _claim(folder: Folder, config: TrainConfig, datasets: Sequence[Dataset]) -> None:
+def _claim(
+    folder: Folder, config: TrainConfig, datasets: Sequence[Dataset], num_workers: int
+) -> None:
     """Write the run's configuration, or raise UserError where the folder has another's."""
     about = {
         "config": describe(config),
         "images": [len(dataset.image_ids) for dataset in datasets],
         "datasets": [dataset.fingerprint for dataset in datasets],
     }
+    if num_workers > 1:
+        about["workers"] = num_workers
     text = json.dumps(about, indent=2).encode()
     if not folder.exists("train.json"):
         folder.write("train.json", text)
-    elif folder.read("train.json") != text:
+        return
+    wanted, held = json.loads(text), json.loads(folder.read("train.json"))
+    wanted.pop("workers", None)
+    begun = held.pop("workers", 1)
+    if held != wanted:
         raise UserError(
             f"{folder.root} holds another training run (see its train.json); give another folder"
         )
+    if begun != num_workers:
+        cure = f"--workers {begun}" if begun > 1 else "--workers 0"
+        raise UserError(
+            f"{folder.root} was begun with {_workers(begun)} and would go on with "
+            f"{_workers(num_workers)}, which gives other weights; give {cure} or another folder"
+        )
 
 
-def _history(folder: Folder) -> dict[int, TrainRow]:
+def _workers(count: int) -> str:
+    return f"{count} workers" if count > 1 else "one process"
+
+
+def read_history(folder: Folder) -> dict[int, TrainRow]:
+    """Return the rows of history.csv by epoch; none where there is no such file."""
     if not folder.exists("history.csv"):
         return {}
     rows = csv.DictReader(io.StringIO(folder.read("history.csv").decode()))
