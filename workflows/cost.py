@@ -153,7 +153,7 @@ class Estimate:
             roar.batch_size,
             (spec, recipe),
         )
-        line = Line(training + validation, rows=1)
+        line = Line(validation, rows=1)
         line.work[step] = training * roar.epochs
         line.work[self._pass("forward", Subject(job.dataset, job.model))] = validation
         if job.fraction:

@@ -88,7 +88,12 @@ def table_of(title: str, lines: Lines, throughput: Throughput) -> Table:
         for name, line in grouped.items():
             table.add_row(f"  {name}", *_cells(line, throughput))
         table.add_section()
-    table.add_row("total", *_cells(_sum(lines.values()), throughput))
+    total = _sum(lines.values())
+    total.images = sum(
+        max(line.images for (subject, _), line in lines.items() if subject.dataset == dataset)
+        for dataset in {subject.dataset for subject, _ in lines}
+    )
+    table.add_row("total", *_cells(total, throughput))
     return table
 
 
@@ -144,10 +149,10 @@ def totals(
 
 
 def span(seconds: float) -> str:
-    """Return a time span, from 1,000 hours on in hours, and below a minute with a decimal."""
+    """Return a time span, from 100 hours on in hours, and below a minute with a decimal."""
     if seconds < 60:
         return f"{seconds:.1f} s"
-    return duration(seconds) if seconds < 3.6e6 else f"{seconds / 3600:,.0f} h"
+    return duration(seconds) if seconds < 3.6e5 else f"{seconds / 3600:,.0f} h"
 
 
 def short(number: float) -> str:

@@ -8,6 +8,7 @@ a method of 8,000 passes is timed in a second.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -38,6 +39,10 @@ What = Literal[
     "scores",
     "ranks",
 ]
+
+
+TIMED_OF_A_GRID = 4
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,8 @@ def measure(
 ) -> Throughput:
     """Time each unit on this machine, with as many threads as a worker has.
 
+    Of units whose names differ in numbers only, as those of a grid do, a few are timed for all.
+
     Args:
         pictures: what methods are timed on; photographs for sizes that it lacks.
     """
@@ -125,14 +132,30 @@ def measure(
     where = torch.device(device)
     models = _Models(where)
     given = pictures or {}
-    # Units of one model follow each other, so that it is made once.
-    ordered = sorted(set(units), key=lambda unit: (unit.name, unit.key))
+    timed: dict[Unit, float] = {}
+    seconds: dict[str, float] = {}
     try:
-        return Throughput(
-            device_name(where), {unit.key: _seconds(unit, models, where, given) for unit in ordered}
-        )
+        for unit, example in _examples(units).items():
+            if example not in timed:
+                timed[example] = _seconds(example, models, where, given)
+            seconds[unit.key] = timed[example]
     finally:
         torch.set_num_threads(before)
+    return Throughput(device_name(where), seconds)
+
+
+def _examples(units: Iterable[Unit]) -> dict[Unit, Unit]:
+    """Return the unit that is timed for each, those of one model in a row as it is made once."""
+    families: dict[object, list[Unit]] = {}
+    for unit in sorted(set(units), key=lambda unit: (unit.name, unit.key)):
+        is_grid = unit.what in {"method", "superpixels"}
+        alike = _NUMBER.sub("#", unit.name) if is_grid else unit.name
+        families.setdefault((unit.what, unit.size, unit.batch, alike), []).append(unit)
+    result: dict[Unit, Unit] = {}
+    for family in families.values():
+        step = -(-len(family) // TIMED_OF_A_GRID)
+        result |= {unit: family[index - index % step] for index, unit in enumerate(family)}
+    return result
 
 
 def _seconds(unit: Unit, models: _Models, device: torch.device, pictures: Pictures) -> float:
