@@ -20,7 +20,7 @@ app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
 @app.command(epilog="Example: swagflow data check cub200 --root data/cub200")
 def check(
     name: Annotated[str, typer.Argument(help="A data set; see 'swagflow list datasets'.")],
-    root: Annotated[str, typer.Option("--root", help="Its folder, or URI for image_parquet.")],
+    root: Annotated[str, typer.Option("--root", help="Its folder or URI (s3://, gs://).")],
     split: Annotated[
         str | None,
         typer.Option("--split", help="train or validation.  [both; of imagenet, validation]"),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import torch
 from torch import Tensor
 
+from workflows.data.places import Place
 from workflows.errors import ImageError
 
 LARGEST_FILE = 2**20
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_boxes_N4(path: Path, size: tuple[int, int], name: str | None = None) -> Tensor | None:
+def read_boxes_N4(path: Place, size: tuple[int, int], name: str | None = None) -> Tensor | None:
     """Return the boxes of an annotation file as float32 x0, y0, x1, y1 in pixels of the picture.
 
     The file counts pixels from 0 and its last ones lie inside the box, so x1 = xmax + 1, at most
@@ -43,14 +43,13 @@ class _Builder(ET.TreeBuilder):
         raise ValueError(f"it declares the document type {name!r}, which no annotation needs")
 
 
-def _parse(path: Path) -> ET.Element | None:
+def _parse(path: Place) -> ET.Element | None:
     try:
-        with path.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
-    if len(content) > LARGEST_FILE:
-        raise ValueError(f"it is larger than {LARGEST_FILE} bytes")
     # Entities need a document type, which the builder refuses before any is expanded.
     return ET.fromstring(content, ET.XMLParser(target=_Builder()))  # noqa: S314
 

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -17,6 +16,7 @@ from scipy.io.matlab import MatReadError
 from torch import Tensor
 
 from workflows.data.base import Sample, fingerprint, first, load_image, read_rgb, shuffled
+from workflows.data.places import Place, look_ahead, opened, place
 from workflows.errors import ImageError, UserError
 
 Split = Literal["train", "validation"]
@@ -63,7 +63,7 @@ class Archive(ABC):
         if config.size < 1:
             raise UserError(f"`size` must be at least 1, got {config.size}")
         self.config = config
-        self.root = Path(config.root).expanduser()
+        self.root = place(config.root)
         if not self.root.is_dir():
             raise self.lacking(f"the folder {self.root}")
         index = self.read_index()
@@ -79,15 +79,15 @@ class Archive(ABC):
         """Find the archive's folders and read its lists. Raises UserError where they are not."""
 
     @abstractmethod
-    def file(self, image_id: str) -> Path:
+    def file(self, image_id: str) -> Place:
         """Return where a picture is."""
 
-    def beside(self, image_id: str) -> tuple[Path, ...]:  # noqa: ARG002 - a subclass reads it
+    def beside(self, image_id: str) -> tuple[Place, ...]:  # noqa: ARG002 - a subclass reads it
         """Return the files that `boxes_N4` and `mask_HW` read for an image, existing or not."""
         return ()
 
     @property
-    def facts(self) -> tuple[Path, ...]:
+    def facts(self) -> tuple[Place, ...]:
         """Lists that decide boxes or masks; their content is part of the fingerprint."""
         return ()
 
@@ -103,8 +103,9 @@ class Archive(ABC):
     def fingerprint(self) -> str:
         """sha256 of ids, labels and lengths of all files of the split; pictures are not read."""
         lines = []
-        for image_id in sorted(self.labels):
-            files = (self.file(image_id), *self.beside(image_id))
+        every = {name: (self.file(name), *self.beside(name)) for name in sorted(self.labels)}
+        look_ahead(file.parent for files in every.values() for file in files)
+        for image_id, files in every.items():
             lengths = " ".join(str(_length(file)) for file in files)
             lines.append(f"{image_id} {self.labels[image_id]} {lengths}")
         about = [f"{self.name} {self.version}", self.config.split, str(self.input_size)]
@@ -136,20 +137,20 @@ class Archive(ABC):
             f"{self.config.root!r}); the archives are at {self.page}"
         )
 
-    def unreadable(self, path: Path, problem: object) -> UserError:
+    def unreadable(self, path: Place, problem: object) -> UserError:
         """Return the error for a list that is there and is not what it should be."""
         return UserError(
             f"{self.name}: {path} is not as the archive has it: {problem}; unpack it again from "
             f"{self.page}"
         )
 
-    def needed(self, path: Path) -> Path:
+    def needed(self, path: Place) -> Place:
         """Return `path`, which must exist."""
         if not path.exists():
             raise self.lacking(str(path))
         return path
 
-    def lines(self, path: Path) -> list[list[str]]:
+    def lines(self, path: Place) -> list[list[str]]:
         """Return the words of each line of a list; the second word takes the rest of the line."""
         try:
             rows = [line.split(maxsplit=1) for line in self.needed(path).read_text().splitlines()]
@@ -157,7 +158,7 @@ class Archive(ABC):
             raise self.unreadable(path, error) from error
         return [row for row in rows if row]
 
-    def pairs(self, path: Path) -> dict[str, str]:
+    def pairs(self, path: Place) -> dict[str, str]:
         """Return the rest of each line of a list by its first word."""
         rows = self.lines(path)
         for number, row in enumerate(rows, 1):
@@ -165,24 +166,24 @@ class Archive(ABC):
                 raise self.unreadable(path, f"line {number} has no second word")
         return {row[0]: row[1].strip() for row in rows}
 
-    def matrices(self, path: Path, *names: str) -> list[np.ndarray]:
+    def matrices(self, path: Place, *names: str) -> list[np.ndarray]:
         """Return variables of a MATLAB file."""
         try:
-            content = loadmat(self.needed(path), squeeze_me=True, variable_names=names)
+            content = loadmat(opened(self.needed(path)), squeeze_me=True, variable_names=names)
             return [np.atleast_1d(content[name]) for name in names]
         except KeyError as error:
             raise self.unreadable(path, f"it has no variable {error}") from error
         except (MatReadError, OSError, ValueError, TypeError, NotImplementedError) as error:
             raise self.unreadable(path, error) from error
 
-    def numbered(self, path: Path, label: str | int, num_classes: int) -> int:
+    def numbered(self, path: Place, label: str | int, num_classes: int) -> int:
         """Return a label of `path`, which counts from 1, as one that counts from 0."""
         if not str(label).isdecimal() or not 1 <= int(label) <= num_classes:
             raise self.unreadable(path, f"class {label} is not one of 1..{num_classes}")
         return int(label) - 1
 
 
-def read_mask(path: Path, band: Literal["grey", "colour"] = "grey") -> np.ndarray | None:
+def read_mask(path: Place, band: Literal["grey", "colour"] = "grey") -> np.ndarray | None:
     """Return the pixels of a mask's file, HW or HWC, uint8; None where there is no file.
 
     Raises:
@@ -202,7 +203,7 @@ def as_mask(inside_HW: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(inside_HW, dtype=bool))
 
 
-def _length(path: Path) -> int:
+def _length(path: Place) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:

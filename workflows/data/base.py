@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from swag.rng import generator
+from workflows.data.places import Place, opened
 from workflows.errors import ImageError, UserError
 
 
@@ -114,7 +115,7 @@ class Framing:
         return resized.crop((left, top, left + self.size, top + self.size))
 
 
-def load_image(file: Path | BinaryIO, size: int) -> tuple[Tensor, Framing]:
+def load_image(file: Place | BinaryIO, size: int) -> tuple[Tensor, Framing]:
     """Return a picture file as image_CHW and the framing that its boxes and mask need.
 
     Raises:
@@ -131,7 +132,7 @@ def load_image(file: Path | BinaryIO, size: int) -> tuple[Tensor, Framing]:
     return framing.image(image), framing
 
 
-def read_rgb(file: Path | BinaryIO) -> Image.Image:
+def read_rgb(file: Place | BinaryIO) -> Image.Image:
     """Return the pixels of a picture file as 8-bit RGB.
 
     As torchvision's default loader: EXIF orientation is ignored, transparency is dropped, grey is
@@ -142,7 +143,7 @@ def read_rgb(file: Path | BinaryIO) -> Image.Image:
         ImageError: as `load_image`.
     """
     try:
-        image = _open(file)
+        image = _open(opened(file) if isinstance(file, Place) else file)
         image.load()
         return _to_rgb(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from workflows.data.archive import Archive, ArchiveConfig, Index, as_mask, read_mask
+from workflows.data.places import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +61,14 @@ class Birds(Archive):
         }
         return Index(labels, names)
 
-    def file(self, image_id: str) -> Path:
+    def file(self, image_id: str) -> Place:
         return self._folder / "images" / image_id
 
-    def beside(self, image_id: str) -> tuple[Path, ...]:
+    def beside(self, image_id: str) -> tuple[Place, ...]:
         return (self._mask_file(image_id),)
 
     @property
-    def facts(self) -> tuple[Path, ...]:
+    def facts(self) -> tuple[Place, ...]:
         return (self._folder / "bounding_boxes.txt",)
 
     def boxes_N4(self, image_id: str, size: tuple[int, int]) -> Tensor:
@@ -81,7 +81,7 @@ class Birds(Archive):
         votes_HW = read_mask(self._mask_file(image_id))
         return None if votes_HW is None else as_mask(votes_HW >= 128)
 
-    def _mask_file(self, image_id: str) -> Path:
+    def _mask_file(self, image_id: str) -> Place:
         inside = self._folder / "segmentations"
         folder = inside if inside.is_dir() else self._folder.parent / "segmentations"
         return (folder / image_id).with_suffix(".png")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor
 
 from workflows.data.archive import Archive, ArchiveConfig, Index, as_mask, read_mask
+from workflows.data.places import Place
 
 PARTS = {"train": ("trnid", "valid"), "validation": ("tstid",)}
 """The archive's own parts in each split; training on both of the small ones is the custom
@@ -62,10 +62,10 @@ class Flowers(Archive):
             names,
         )
 
-    def file(self, image_id: str) -> Path:
+    def file(self, image_id: str) -> Place:
         return self._folder / "jpg" / image_id
 
-    def beside(self, image_id: str) -> tuple[Path, ...]:
+    def beside(self, image_id: str) -> tuple[Place, ...]:
         return (self._folder / "segmim" / image_id.replace("image", "segmim"),)
 
     def mask_HW(self, image_id: str) -> Tensor | None:

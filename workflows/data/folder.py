@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from workflows.data.base import Sample, fingerprint, first, load_image, shuffled
+from workflows.data.places import Place, RemotePath, place
 from workflows.errors import UserError
+from workflows.files import READERS
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}
@@ -44,7 +47,7 @@ class Folder:
 
     def __init__(self, config: ImageFolder) -> None:
         self.config = config
-        self.root = Path(config.root).expanduser()
+        self.root = place(config.root)
         self.input_size = (config.size, config.size)
 
     @cached_property
@@ -81,7 +84,9 @@ class Folder:
                 f"the image folder {self.root} {state}; set `root` to a folder of pictures"
             )
         folders = sorted(path for path in self.root.iterdir() if _is_class(path))
-        sizes = {path.name: _pictures(path, self.root) for path in folders}
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(lambda path: _pictures(path, self.root), folders)
+            sizes = {path.name: sizes for path, sizes in zip(folders, found, strict=True)}
         if not any(sizes.values()):
             sizes = {"": dict(_sized(self.root.iterdir(), self.root))}
         elif empty := [name for name, pictures in sizes.items() if not pictures]:
@@ -97,11 +102,13 @@ class Folder:
         return pictures
 
 
-def _is_class(path: Path) -> bool:
+def _is_class(path: Place) -> bool:
     return path.is_dir() and not path.name.startswith(".")
 
 
-def _pictures(folder: Path, root: Path) -> dict[str, int]:
+def _pictures(folder: Place, root: Place) -> dict[str, int]:
+    if isinstance(folder, RemotePath):
+        return dict(_sized(folder.files_below(), root))
     return {
         name: size
         for parent, _, files in os.walk(folder, followlinks=True)
@@ -109,8 +116,12 @@ def _pictures(folder: Path, root: Path) -> dict[str, int]:
     }
 
 
-def _sized(paths: Iterator[Path], root: Path) -> Iterator[tuple[str, int]]:
+def _sized(paths: Iterator[Place], root: Place) -> Iterator[tuple[str, int]]:
     for path in paths:
         if path.suffix.lower() in EXTENSIONS and not path.name.startswith("."):
             # A dangling link stays listed, so that it becomes a row that says so.
-            yield path.relative_to(root).as_posix(), path.stat().st_size if path.exists() else -1
+            if isinstance(path, RemotePath):
+                name = path.key
+            else:
+                name = path.relative_to(str(root)).as_posix()
+            yield name, path.stat().st_size if path.exists() else -1

@@ -6,13 +6,13 @@ import pickle
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from workflows.data.annotations import read_boxes_N4
 from workflows.data.archive import Archive, ArchiveConfig, Index
+from workflows.data.places import Place, look_ahead, opened
 
 NUM_CLASSES = 1000
 _WNID = re.compile(r"n\d{8}")
@@ -84,18 +84,18 @@ class Photographs(Archive):
         labels = {image_id: label_of[wnid] for image_id, wnid in found.items()}
         return Index(labels, tuple(meta.names[wnid] for wnid in sorted(meta.names)))
 
-    def file(self, image_id: str) -> Path:
+    def file(self, image_id: str) -> Place:
         if self._in_class_folders and self.config.split == "validation":
             return self._pictures / self._wnids[image_id] / image_id
         return self._pictures / image_id
 
-    def beside(self, image_id: str) -> tuple[Path, ...]:
+    def beside(self, image_id: str) -> tuple[Place, ...]:
         if self._annotations is None:
             return ()
         return ((self._annotations / image_id).with_suffix(".xml"),)
 
     @property
-    def facts(self) -> tuple[Path, ...]:
+    def facts(self) -> tuple[Place, ...]:
         return () if self._blacklist is None else (self._blacklist,)
 
     def boxes_N4(self, image_id: str, size: tuple[int, int]) -> Tensor | None:
@@ -104,7 +104,7 @@ class Photographs(Archive):
             return None
         return read_boxes_N4(self.beside(image_id)[0], size, self._wnids[image_id])
 
-    def _find_annotations(self) -> Path | None:
+    def _find_annotations(self) -> Place | None:
         part = _FOLDERS[self.config.split]
         for folder in (self._base / "Annotations" / "CLS-LOC" / part, self._base / part):
             pattern = "*.xml" if part == "val" else "n*/*.xml"
@@ -112,7 +112,7 @@ class Photographs(Archive):
                 return folder
         return None
 
-    def _find_blacklist(self) -> Path | None:
+    def _find_blacklist(self) -> Place | None:
         found = [path for folder in self._kits for path in folder.glob("*validation_blacklist.txt")]
         return min(found, default=None)
 
@@ -125,12 +125,12 @@ class Photographs(Archive):
         return frozenset(_file_name(int(number)) for number in numbers)
 
     @property
-    def _kits(self) -> Sequence[Path]:
+    def _kits(self) -> Sequence[Place]:
         """Return where the development kit's files may be."""
         kit = self.root / "ILSVRC2012_devkit_t12" / "data"
         return [kit, self.root / "devkit" / "data", self.root / "data", self.root]
 
-    def _find_pictures(self) -> Path:
+    def _find_pictures(self) -> Place:
         part = _FOLDERS[self.config.split]
         for folder in (self._base / "Data" / "CLS-LOC" / part, self._base / part):
             if folder.is_dir():
@@ -141,6 +141,7 @@ class Photographs(Archive):
 
     def _in_folders(self, folders: Sequence[str]) -> dict[str, str]:
         prefixed = self.config.split == "train"
+        look_ahead(self._pictures / wnid for wnid in folders)
         return {
             f"{wnid}/{path.name}" if prefixed else path.name: wnid
             for wnid in folders
@@ -170,15 +171,15 @@ class Photographs(Archive):
             raise self.lacking("a list of the classes (meta.bin, meta.mat or LOC_*)")
         return Meta({wnid: wnid for wnid in folders}, {})
 
-    def _torchvision_meta(self, path: Path) -> Meta:
+    def _torchvision_meta(self, path: Place) -> Meta:
         try:
-            names, truth = torch.load(path, weights_only=True)
+            names, truth = torch.load(opened(path), weights_only=True)
             described = {str(wnid): ", ".join(words) for wnid, words in names.items()}
         except (pickle.UnpicklingError, RuntimeError, ValueError, TypeError, EOFError) as error:
             raise self.unreadable(path, error) from error
         return Meta(described, _numbered(truth))
 
-    def _kit_meta(self, folder: Path) -> Meta:
+    def _kit_meta(self, folder: Place) -> Meta:
         (synsets,) = self.matrices(folder / "meta.mat", "synsets")
         try:
             low = [row for row in synsets if int(row["num_children"]) == 0]
@@ -203,7 +204,7 @@ class Photographs(Archive):
         return Meta(names, {f"{entry[0]}.JPEG": entry[-1] for entry in entries})
 
 
-def _is_class(path: Path) -> bool:
+def _is_class(path: Place) -> bool:
     return _WNID.fullmatch(path.name) is not None and path.is_dir()
 
 

@@ -75,11 +75,13 @@ class ParquetImages:
         self.input_size = (config.size, config.size)
         remote = "://" in config.root
         self._folder = Folder.at(config.root if remote else str(Path(config.root).expanduser()))
-        self._names: Sequence[str] = ()
+        listed = self._listed()
+        inspected = list(self._folder.map(lambda name: self._inspect(listed[name]), listed))
         self._files = {
-            name.removesuffix(".parquet"): self._inspect(info)
-            for name, info in self._listed().items()
+            name.removesuffix(".parquet"): file
+            for name, (file, _) in zip(listed, inspected, strict=True)
         }
+        self._names = next((names for _, names in inspected if names), ())
         rows = (
             f"{name}/{row:06d}"
             for name, file in self._files.items()
@@ -132,17 +134,13 @@ class ParquetImages:
 
     def _listed(self) -> dict[str, fs.FileInfo]:
         """Return the chosen files by their names below `root`."""
-        selector = fs.FileSelector(self._folder.root, recursive=True, allow_not_found=True)
-        try:
-            infos = self._folder.filesystem.get_file_info(selector)
-        except OSError as error:
-            raise UserError(f"{self.config.root!r} cannot be listed: {error}") from error
-        start = len(self._folder.root.rstrip("/")) + 1
-        files = {info.path[start:]: info for info in infos if info.type == fs.FileType.File}
+        entries = self._folder.entries(recursive=True)
         chosen = {
-            name: files[name]
-            for name in sorted(files)
-            if fnmatchcase(name, self.config.files) and not f"/{name}".count("/.")
+            name: entries[name]
+            for name in sorted(entries)
+            if entries[name].type == fs.FileType.File
+            and fnmatchcase(name, self.config.files)
+            and not f"/{name}".count("/.")
         }
         if not chosen:
             raise UserError(
@@ -151,8 +149,8 @@ class ParquetImages:
             )
         return chosen
 
-    def _inspect(self, info: fs.FileInfo) -> _File:
-        """Return what a file holds, by its footer; take over the classes that it names."""
+    def _inspect(self, info: fs.FileInfo) -> tuple[_File, tuple[str, ...]]:
+        """Return what a file holds, by its footer, and the classes that it names."""
         try:
             with self._folder.filesystem.open_input_file(info.path) as stream:
                 file = pq.ParquetFile(stream)
@@ -160,10 +158,10 @@ class ParquetImages:
         except (OSError, pa.ArrowException) as error:
             raise UserError(f"{info.path} cannot be read as Parquet: {error}") from error
         self._check_columns(info.path, schema)
-        self._names = self._names or _class_names(schema, self.config.label_column)
         groups = range(metadata.num_row_groups)
         ends = accumulate(metadata.row_group(group).num_rows for group in groups)
-        return _File(info.path, info.size, tuple(ends))
+        names = _class_names(schema, self.config.label_column)
+        return _File(info.path, info.size, tuple(ends)), names
 
     def _check_columns(self, path: str, schema: pa.Schema) -> None:
         wanted = {"image_column": self.config.image_column}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor
 
 from workflows.data.annotations import read_boxes_N4
 from workflows.data.archive import Archive, ArchiveConfig, Index
+from workflows.data.places import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +51,10 @@ class Dogs(Archive):
         names = (breeds[label].partition("-")[2].replace("_", " ") for label in sorted(breeds))
         return Index(labels, tuple(names))
 
-    def file(self, image_id: str) -> Path:
+    def file(self, image_id: str) -> Place:
         return self.root / "Images" / image_id
 
-    def beside(self, image_id: str) -> tuple[Path, ...]:
+    def beside(self, image_id: str) -> tuple[Place, ...]:
         return ((self.root / "Annotation" / image_id).with_suffix(""),)
 
     def boxes_N4(self, image_id: str, size: tuple[int, int]) -> Tensor | None:
