@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from typer.testing import CliRunner
 
+from swag.models import ModelSpec
 from tests.test_config import changed
 from workflows.assumed import assume
 from workflows.benchmark import Benchmark
@@ -21,7 +22,7 @@ from workflows.cli import app
 from workflows.config import load_benchmark, resolve
 from workflows.cost import RETRAINING, SHARED, TIMING, Estimate, Line, Lines, Subject, Work
 from workflows.errors import UserError
-from workflows.plan_table import short, todo_of, totals
+from workflows.plan_table import parse_rates, short, todo_of, totals
 from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
 from workflows.throughput import Throughput, Unit, measure
@@ -121,6 +122,30 @@ def test_an_unknown_unit_and_a_bad_file_are_user_errors(tmp_path: Path) -> None:
             Throughput.load(file)
     with pytest.raises(UserError, match="No such file"):
         Throughput.load(tmp_path / "missing.json")
+
+
+def test_given_rates_scale_a_models_passes_and_nothing_else() -> None:
+    spec = ModelSpec(architecture="toy")
+    small, large = (Unit("forward", "toy", (n, n), 4, spec) for n in (8, 16))
+    back = Unit("backward", "toy", (16, 16), 4, spec)
+    step = Unit("training", "toy by sgd", (16, 16), 4, (spec, None))
+    other = Unit("forward", "other", (16, 16), 4, ModelSpec(architecture="other"))
+    method = Unit("method", "toy", (16, 16), 4, "toy")
+    seconds = dict(zip((small, large, back, step, other, method), range(1, 7), strict=True))
+    known = Throughput("here", {unit.key: float(value) for unit, value in seconds.items()})
+    there = known.at_rates({"toy": 50.0}, seconds)
+    # 2 s become 0.02 s.
+    assert [there.of(unit) for unit in (small, large, back, step)] == pytest.approx(
+        [0.01, 0.02, 0.03, 0.04]
+    )
+    assert (there.of(other), there.of(method)) == (5.0, 6.0)
+    assert there.machine == "here; given, in images a second: toy 50"
+    with pytest.raises(UserError, match="the plan has only other, toy"):
+        known.at_rates({"vgg16": 1.0}, seconds)
+    assert parse_rates(["toy=50"]) == {"toy": 50.0}
+    for bad in ("toy", "toy=", "toy=x", "=3", "toy=0", "toy=nan", "toy=inf"):
+        with pytest.raises(UserError, match="wanted MODEL=NUMBER"):
+            parse_rates([bad])
 
 
 def test_hours_and_price_by_hand() -> None:

@@ -23,6 +23,7 @@ from workflows.options import (
     BenchmarkName,
     Config,
     Device,
+    ImagesPerSecond,
     Only,
     PricePerHour,
     RunDir,
@@ -93,20 +94,27 @@ def plan(
     throughput: ThroughputFile = None,
     save_throughput: SaveThroughput = None,
     price_per_hour: PricePerHour = None,
+    images_per_second: ImagesPerSecond = None,
 ) -> None:
     """Show what a run would compute: images, model passes, storage, hours and cost.
 
     Times this machine for some seconds, and writes nothing into the run folder.
     """
     from workflows.config import load_benchmark
-    from workflows.plan_table import PlanOptions, show_plan
+    from workflows.plan_table import PlanOptions, parse_rates, show_plan
     from workflows.run import choose_resources
 
     show_plan(
         load_benchmark(config or benchmark, set_ or [], only or []),
         run_dir or f"runs/{Path(benchmark).stem}",
         choose_resources(workers, address, device),
-        PlanOptions(assume_data, throughput, save_throughput, price_per_hour),
+        PlanOptions(
+            assume_data=assume_data,
+            throughput=throughput,
+            save_throughput=save_throughput,
+            price_per_hour=price_per_hour,
+            rates=parse_rates(images_per_second or []),
+        ),
         Console(),
     )
 

@@ -53,3 +53,12 @@ SaveThroughput = Annotated[
 PricePerHour = Annotated[
     float | None, typer.Option("--price-per-hour", min=0.0, help="Of a worker.")
 ]
+ImagesPerSecond = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--images-per-second",
+        metavar="MODEL=NUMBER",
+        help="Forward passes on the hardware planned for, where that is not this machine; a "
+        "model's other passes follow, the rest is measured here.",
+    ),
+]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich import box
@@ -14,6 +14,7 @@ from rich.table import Table
 from workflows.assumed import assume
 from workflows.benchmark import Benchmark
 from workflows.cost import TIMING, Estimate, Line, Lines, Todo
+from workflows.errors import UserError
 from workflows.progress import duration
 from workflows.roar import jobs_of, missing_jobs
 from workflows.run import Opened, open_benchmark
@@ -38,6 +39,9 @@ class PlanOptions:
     """Where to write the measurement."""
     price_per_hour: float | None = None
     """Of a worker."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Images a second of models' forward passes on the hardware that is planned for, where that is
+    not this machine."""
 
 
 def show_plan(
@@ -49,19 +53,41 @@ def show_plan(
     todo = todo_of(opened, Store(uri))
     estimate = Estimate(benchmark, opened.datasets)
     lines = estimate.lines(todo, resources)
+    once = [*lines.values(), *estimate.timing_lines(todo, None).values()]
+    units = {unit for line in once for unit in line.work}
     if known is None:
-        once = [*lines.values(), *estimate.timing_lines(todo, None).values()]
-        units = {unit for line in once for unit in line.work}
         with console.status(f"measuring {len(units)} steps on this machine"):
             pictures = pictures_of(opened.datasets.values())
             known = measure(units, resources.device, resources.threads, pictures)
     if options.save_throughput is not None:
         known.save(options.save_throughput)
+    if options.rates:
+        known = known.at_rates(options.rates, units)
     lines |= estimate.timing_lines(todo, known)
     console.print(table_of(benchmark.name, lines, known))
     texts = totals(lines, known, resources, options.price_per_hour)
     for text in (*texts, f"Measured on: {known.machine}"):
         console.print(text, soft_wrap=True, highlight=False)
+
+
+def parse_rates(options: Sequence[str]) -> dict[str, float]:
+    """Return MODEL=NUMBER options as a mapping.
+
+    Raises:
+        UserError: an option is not of that form.
+    """
+    rates = {}
+    for option in options:
+        model, _, number = option.partition("=")
+        try:
+            rates[model] = float(number)
+        except ValueError:
+            rates[model] = 0.0
+        if not model or not 0 < rates[model] < math.inf:
+            raise UserError(
+                f"--images-per-second {option!r}: wanted MODEL=NUMBER, such as resnet50=1200"
+            )
+    return rates
 
 
 def todo_of(opened: Opened, store: Store) -> Todo:

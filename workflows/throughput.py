@@ -88,6 +88,31 @@ class Throughput:
                 f"--throughput {path} was not written by 'swagflow plan --save-throughput'"
             ) from error
 
+    def at_rates(self, rates: Mapping[str, float], units: Iterable[Unit]) -> Throughput:
+        """Return it as on other hardware, of which the models' forward passes are known.
+
+        A model's backward passes and training steps become faster or slower as its forward passes
+        do, of which the largest images count; the rest stays as it was measured.
+
+        Args:
+            rates: images a second in forward passes, by architecture.
+
+        Raises:
+            UserError: no such model is in the plan.
+        """
+        seconds = dict(self.seconds)
+        passes = [(_architecture(unit), unit) for unit in units if unit.what in PASSES]
+        for name, rate in rates.items():
+            own = [unit for architecture, unit in passes if architecture == name]
+            if not own:
+                known = ", ".join(sorted({architecture for architecture, _ in passes}))
+                raise UserError(f"--images-per-second {name}: the plan has only {known}")
+            largest = max((u for u in own if u.what == "forward"), key=lambda unit: unit.size)
+            factor = 1 / (rate * self.of(largest))
+            seconds |= {unit.key: factor * self.of(unit) for unit in own}
+        given = ", ".join(f"{name} {rate:g}" for name, rate in rates.items())
+        return Throughput(f"{self.machine}; given, in images a second: {given}", seconds)
+
     def of(self, unit: Unit) -> float:
         """Return a unit's seconds. Raises UserError where it was not measured."""
         if unit.key not in self.seconds:
@@ -114,6 +139,15 @@ def pictures_of(datasets: Iterable[Dataset]) -> Pictures:
         if images is not None:
             found[size] = images
     return found
+
+
+PASSES = ("forward", "backward", "training")
+
+
+def _architecture(unit: Unit) -> str:
+    """Return whose passes a unit of `PASSES` is."""
+    spec = unit.subject[0] if unit.what == "training" else unit.subject
+    return str(spec.architecture)
 
 
 def measure(
@@ -159,7 +193,7 @@ def _examples(units: Iterable[Unit]) -> dict[Unit, Unit]:
 
 
 def _seconds(unit: Unit, models: _Models, device: torch.device, pictures: Pictures) -> float:
-    if unit.what in {"forward", "backward", "training"}:
+    if unit.what in PASSES:
         return models.seconds(unit)
     image_BCHW = pictures[unit.size] if unit.size in pictures else photographs(2, unit.size)
     kinds: dict[str, Callable[[], float]] = {
