@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,26 @@ class Killer:
         return signals.batch.image_BCHW.mean(1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gated:
+    """Writes the number of its process into `file` at an image, and waits while the file exists."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "pixel"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    image_id: str = "square/0"
+    file: str = ""
+
+    def __call__(self, signals: Signals) -> Tensor:
+        gate = Path(self.file)
+        if self.image_id in signals.batch.image_ids and gate.exists():
+            gate.write_text(str(os.getpid()))
+            while gate.exists():
+                time.sleep(0.05)
+        return signals.batch.image_BCHW.mean(1)
+
+
 BRIGHTNESS = Brightness()
 FAILING = Failing()
+GATED = Gated()
 KILLER = Killer()

@@ -51,3 +51,20 @@ def objects(prefix: str = "") -> dict[str, bytes]:
         for key in keys
         if not key.endswith("/")
     }
+
+
+def keep_versions() -> None:
+    """Make the bucket keep whatever is written over."""
+    boto3.client("s3").put_bucket_versioning(
+        Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
+    )
+
+
+def versions(prefix: str) -> dict[str, list[str]]:
+    """Return what was ever written under each key, newest first, as versions with their hashes."""
+    pages = boto3.client("s3").get_paginator("list_object_versions")
+    found: dict[str, list[str]] = {}
+    for page in pages.paginate(Bucket=BUCKET, Prefix=prefix):
+        for item in page.get("Versions", []):
+            found.setdefault(item["Key"], []).append(f"{item['VersionId']} {item['ETag']}")
+    return found

@@ -111,6 +111,17 @@ def test_folder_that_is_no_package_is_refused(tmp_path: Path) -> None:
         check(request_of(modules=(tmp_path,)))
 
 
+def test_a_package_that_is_sent_along_is_found_here_too(tmp_path: Path) -> None:
+    package = tmp_path / "brought_along"
+    package.mkdir()
+    (package / "__init__.py").write_text("from tests.plugins import BRIGHTNESS\n")
+    overrides = ("explainers={bright: {type: 'brought_along:BRIGHTNESS'}}",)
+    with pytest.raises(UserError, match="brought_along"):
+        check(request_of(overrides=overrides))
+    check(request_of(overrides=overrides, modules=(package,)))
+    assert str(tmp_path) not in sys.path
+
+
 def test_environment_options() -> None:
     assert parse_environment(["A=1", "B=x=y", "C="]) == {"A": "1", "B": "x=y", "C": ""}
     for wrong in ("A", "=1", "A B=1"):

@@ -79,7 +79,7 @@ class _Lease:
         """Return once the lock has not changed for long enough, or is gone."""
         holder = _holder(held)
         say(
-            f"{uri} was left locked by {holder}. If there is no sign of life from it for "
+            f"{uri} is locked by {holder}. If there is no sign of life from it for "
             f"{STALE_SECONDS:.0f} s, this run takes over."
         )
         deadline = time.monotonic() + STALE_SECONDS

@@ -15,6 +15,7 @@ import ray
 import torch
 from ray.exceptions import AuthenticationError, RayActorError, RayError, RayTaskError
 
+from workflows.address import check_listener, no_answer
 from workflows.benchmark import Benchmark
 from workflows.errors import StorageError, UserError
 from workflows.hardware import WORKER_ENVIRONMENT, tune_allocator
@@ -111,14 +112,12 @@ def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
             "object_store_memory": 100 * 2**20,
         }
     else:
+        check_listener(resources.address)
         options["address"] = resources.address
     try:
         ray.init(**{**options, **chosen})
     except (ConnectionError, ValueError, AuthenticationError) as error:
-        raise UserError(
-            f"no Ray cluster answers at {resources.address!r} ({error}); start one with "
-            "'ray start --head', or leave --address out to run on this machine"
-        ) from error
+        raise UserError(no_answer(resources.address, error)) from error
 
 
 class _Runner(Generic[Work, Report]):
@@ -191,7 +190,10 @@ class _Runner(Generic[Work, Report]):
             self._failed_starts += 1
             alive = any(other.beginning is None for other in self._slots)
             if not alive and self._failed_starts >= MAX_TRIES * len(self._slots):
-                raise UserError(f"no worker can start: {_last_line(error)}") from error
+                raise UserError(
+                    f"no worker can start: {_last_line(error)}; every machine needs the packages "
+                    "in use, which 'swagflow submit' sends along"
+                ) from error
             self._replace(slot)
         else:
             slot.beginning = None

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from swag.classifier import require_size
 from swag.models import ModelSpec, fixed_size, load_classifier, resolved, weights_sha256
+from workflows.address import check_form
 from workflows.benchmark import Benchmark
 from workflows.data import Dataset
 from workflows.efficiency import TimingWorker, plan_timings
@@ -227,6 +228,8 @@ def choose_resources(
         raise UserError(f"--workers {workers}: wanted 0 (in this process) or more")
     if workers is None and address is None:
         workers = torch.cuda.device_count() if device == "cuda" else num_cores()
+    if address is not None:
+        check_form(address)
     if address is not None and workers == 0:
         raise UserError("--workers 0 runs in this process, and --address on a cluster; give one")
     return Resources(num_workers=workers, device=device, address=address)

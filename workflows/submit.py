@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,25 +69,37 @@ def check(request: Request) -> None:
         UserError: a wrong configuration, a run folder that other machines cannot see, a package
             that is not one, or a credential.
     """
-    load_benchmark(request.config or request.benchmark, request.overrides)
-    if "://" not in request.run_dir and not Path(request.run_dir).is_absolute():
-        raise UserError(
-            f"--run-dir {request.run_dir!r} is a folder of this machine, and the run is elsewhere; "
-            "give an address such as s3://BUCKET/runs/first, or the absolute path of a folder that "
-            "all machines of the cluster share"
-        )
     for module in request.modules:
         if not (module / "__init__.py").is_file():
             raise UserError(
                 f"--module {str(module)!r} is no Python package: there is no __init__.py in it; "
                 "give the folder of a package"
             )
+    with _importable(request.modules):
+        load_benchmark(request.config or request.benchmark, request.overrides)
+    if "://" not in request.run_dir and not Path(request.run_dir).is_absolute():
+        raise UserError(
+            f"--run-dir {request.run_dir!r} is a folder of this machine, and the run is elsewhere; "
+            "give an address such as s3://BUCKET/runs/first, or the absolute path of a folder that "
+            "all machines of the cluster share"
+        )
     for name in request.environment:
         if CREDENTIAL.search(name):
             raise UserError(
                 f"--env {name}: it looks like a credential, and a job's settings can be read by "
                 "everybody who reaches the dashboard; give the machines a role or a secret instead"
             )
+
+
+@contextmanager
+def _importable(modules: Sequence[Path]) -> Iterator[None]:
+    """Let Python find packages here as the cluster will."""
+    before = list(sys.path)
+    sys.path[:0] = [str(module.resolve().parent) for module in modules]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 @contextmanager
