@@ -60,6 +60,14 @@ def no_answer(address: str | None, reason: object) -> str:
     )
 
 
+def no_worker(reason: str) -> str:
+    """Return the message for a cluster whose machines cannot begin to work."""
+    return (
+        f"no worker can start: {reason}; every machine needs this swagflow and the packages that "
+        "the benchmark names, which 'swagflow submit' sends along"
+    )
+
+
 def _started_here() -> str:
     """Return what `auto` stands for, as Ray does it; empty where Ray has to say that it is not."""
     if "RAY_ADDRESS" in os.environ:

@@ -15,7 +15,7 @@ import ray
 import torch
 from ray.exceptions import AuthenticationError, RayActorError, RayError, RayTaskError
 
-from workflows.address import check_listener, no_answer
+from workflows.address import check_listener, no_answer, no_worker
 from workflows.benchmark import Benchmark
 from workflows.errors import StorageError, UserError
 from workflows.hardware import WORKER_ENVIRONMENT, tune_allocator
@@ -190,10 +190,7 @@ class _Runner(Generic[Work, Report]):
             self._failed_starts += 1
             alive = any(other.beginning is None for other in self._slots)
             if not alive and self._failed_starts >= MAX_TRIES * len(self._slots):
-                raise UserError(
-                    f"no worker can start: {_last_line(error)}; every machine needs the packages "
-                    "in use, which 'swagflow submit' sends along"
-                ) from error
+                raise UserError(no_worker(_last_line(error))) from error
             self._replace(slot)
         else:
             slot.beginning = None
