@@ -13,15 +13,13 @@ from pathlib import Path
 
 import pytest
 import ray
-import torch
 from ray.train import WorkerGroupError
-from safetensors.torch import load_file
 
 from tests.trainings import train_together, uneven
 from workflows import ray_training
 from workflows.errors import StorageError, UserError
-from workflows.ray_training import choose_training_resources, train_on_ray
-from workflows.training import TrainRow, train
+from workflows.ray_training import train_on_ray
+from workflows.training import TrainRow
 from workflows.work import Resources
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -114,18 +112,3 @@ def test_what_would_only_fail_again_is_not_tried_again(
     with pytest.raises(StorageError, match="the disk is full"):
         train_on_ray(uneven("tiny_vgg"), str(tmp_path / "run"), TWO)
     assert (tmp_path / "tries").read_text() == "x"
-
-
-@pytest.mark.gpu
-def test_gpus_share_a_batch(tmp_path: Path) -> None:
-    """As many as there are; one of them trains in a worker of its own."""
-    gpus = torch.cuda.device_count()
-    run = uneven("tests.trainings:Plain", learning_rate=0.3, mixed_precision=False)
-    alone = train(run, str(tmp_path / "alone"), device=torch.device("cuda"))
-    resources = choose_training_resources(min(gpus, 5), device="cuda")
-    shared = train_on_ray(run, str(tmp_path / "shared"), resources)
-    expected, found = load_file(alone.weights), load_file(shared.weights)
-    for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
-    again = train_on_ray(run, str(tmp_path / "again"), resources)
-    assert again.weights_sha256 == shared.weights_sha256

@@ -163,6 +163,7 @@ def train_models(
 
         try:
             if resources.num_workers:
+                console.print(f"{title}: starting {resources}", highlight=False)
                 result = train_on_ray(about, run_dir, resources, say)
             else:
                 result = train(about, run_dir, device=torch.device(resources.device), on_epoch=say)

@@ -78,6 +78,8 @@ class Training:
         model = self.model.to(device)
         if device.type == "cpu":
             model = model.to(memory_format=torch.channels_last)
+        elif group.size > 1:  # torch has it for GPUs only
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         classifier = as_classifier(model.eval(), self.config.model, batch_size=128)
         rows = read_history(folder)
         clock = time.perf_counter()
