@@ -13,6 +13,7 @@ from torch import Tensor
 
 from swag.importance import Source, gradient_need, pixel_importance
 from swag.lab import lab_BHWC
+from swag.parallel import each
 from swag.signals import Signals
 from swag.slic import slic_BHW
 
@@ -55,7 +56,7 @@ class SLIC:
     gradient: Source = "guided_gradient"
     max_iterations: int = 10
     implementation: Implementation = "skimage"
-    """scikit-image, one image after the other, or `swag.slic`, all at once on their device."""
+    """scikit-image, an image on each thread, or `swag.slic`, all at once on their device."""
 
     def __post_init__(self) -> None:
         _require_one_of("features", self.features, get_args(Features))
@@ -75,8 +76,7 @@ class SLIC:
         features_BHWF = self.features_BHWF(signals)
         if self.implementation == "torch":
             return slic_BHW(features_BHWF, self.num_segments, self.max_iterations)
-        labels = [self._segment(features_HWF) for features_HWF in features_BHWF.numpy()]
-        return _stacked(labels, signals)
+        return _stacked(each(self._segment, features_BHWF.numpy()), signals)
 
     def features_BHWF(self, signals: Signals) -> Tensor:
         """Return what a pixel is compared by, in units of the spacing of superpixels, float64.
@@ -130,17 +130,17 @@ class Quickshift:
             raise ValueError(f"ratio must lie in [0, 1], got {self.ratio}")
 
     def __call__(self, signals: Signals) -> Tensor:
-        labels = [
-            quickshift(
-                lab_HWC,
-                kernel_size=self.kernel_size,
-                max_dist=self.max_dist,
-                ratio=self.ratio,
-                convert2lab=False,
-            )
-            for lab_HWC in signals.lab_BHWC
-        ]
-        return _stacked(labels, signals)
+        return _stacked(each(self._segment, signals.lab_BHWC), signals)
+
+    def _segment(self, lab_HWC: np.ndarray) -> np.ndarray:
+        labels_HW: np.ndarray = quickshift(
+            lab_HWC,
+            kernel_size=self.kernel_size,
+            max_dist=self.max_dist,
+            ratio=self.ratio,
+            convert2lab=False,
+        )
+        return labels_HW
 
 
 Segmenters = SLIC | Quickshift

@@ -78,8 +78,8 @@ def test_a_bad_line_is_rejected(project: Path, code: str, rule: str) -> None:
     assert rule in done.stdout
 
 
-@pytest.mark.parametrize("name", ["ray_runner", "ray_jobs", "ray_training"])
-def test_three_files_may_import_ray(project: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["ray_runner", "ray_session", "ray_jobs", "ray_training"])
+def test_files_named_for_ray_may_import_it(project: Path, name: str) -> None:
     code = '"""A module."""\n\nimport ray\n\nray.init()\n'
     (project / "workflows" / f"{name}.py").write_text(code)
     assert run("ruff", "check", ".", cwd=project).returncode == 0

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
 import ray
 import torch
-from ray.exceptions import AuthenticationError, RayActorError, RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from workflows.address import check_listener, no_answer, no_worker
+from workflows.address import no_worker
 from workflows.benchmark import Benchmark
 from workflows.errors import StorageError, UserError
 from workflows.hardware import WORKER_ENVIRONMENT, tune_allocator
+from workflows.ray_session import gpus_of_node, session
 from workflows.work import Report, Resources, Work, Worker, run_ahead
 
 IN_FLIGHT = 2
@@ -34,7 +32,7 @@ class _Actor:
         self, worker: type[Worker[Any, Any]], benchmark: Benchmark, uri: str, resources: Resources
     ) -> None:
         tune_allocator()
-        torch.set_num_threads(resources.threads)
+        torch.set_num_threads(resources.threads_with(gpus_of_node()))
         self._worker = worker(benchmark, uri, resources.device)
 
     def run(self, item: Any, upcoming: Any) -> Any:
@@ -81,43 +79,6 @@ def run_on_ray(
     """
     with session(resources):
         yield from _Runner(worker, about, resources).run(items)
-
-
-@contextmanager
-def session(resources: Resources, **options: Any) -> Iterator[None]:
-    """Keep Ray connected inside the block, by `options` of `ray.init`; where it is, leave it so.
-
-    Raises:
-        UserError: there is no cluster at the address.
-    """
-    if ray.is_initialized():
-        yield
-        return
-    _connect(resources, options)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {"logging_level": logging.ERROR, "configure_logging": True}
-    if resources.address is None:
-        options |= {
-            "address": "local",
-            "include_dashboard": False,
-            "num_cpus": max((resources.num_workers or 1) * resources.threads, 1),
-            "object_store_memory": 100 * 2**20,
-        }
-    else:
-        check_listener(resources.address)
-        options["address"] = resources.address
-    try:
-        ray.init(**{**options, **chosen})
-    except (ConnectionError, ValueError, AuthenticationError) as error:
-        raise UserError(no_answer(resources.address, error)) from error
 
 
 class _Runner(Generic[Work, Report]):

@@ -19,7 +19,7 @@ from workflows.errors import UserError
 from workflows.files import Folder
 from workflows.group import Group
 from workflows.hardware import WORKER_ENVIRONMENT, tune_allocator
-from workflows.ray_runner import session
+from workflows.ray_session import session
 from workflows.run import choose_resources
 from workflows.train_config import TrainConfig
 from workflows.training import Training, TrainResult, TrainRow, prepare, read_history

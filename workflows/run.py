@@ -27,7 +27,8 @@ from workflows.outcome import forget_errors
 from workflows.plan import Plan, make_plan
 from workflows.progress import meter
 from workflows.provenance import provenance
-from workflows.ray_runner import run_on_ray, session
+from workflows.ray_runner import run_on_ray
+from workflows.ray_session import session
 from workflows.reconcile import reconcile
 from workflows.roar import RoarJob, RoarWorker, jobs_of, missing_jobs
 from workflows.store import Part, Store
@@ -207,7 +208,7 @@ def _reports(
         yield from run_on_ray(worker, about, items, resources)
         return
     tune_allocator()
-    torch.set_num_threads(resources.threads)
+    torch.set_num_threads(resources.threads_with(torch.cuda.device_count()))
     single = worker(*about, resources.device)
     for item, upcoming in zip_longest(items, items[1:]):
         yield run_ahead(single, item, upcoming)
@@ -218,8 +219,8 @@ def choose_resources(
 ) -> Resources:
     """Return the resources for `--workers`, `--address` and `--device`.
 
-    Without a number of workers: one per GPU, else per core, of this machine or of the cluster. A
-    worker has one thread, so that any number of workers gives the same bits.
+    Without a number of workers: one per GPU, else per core, of this machine or of the cluster. On
+    the CPU a worker has one thread, so that any number of workers gives the same bits.
     """
     device = str(default_device()) if device is None else device
     if device not in {"cpu", "cuda"}:

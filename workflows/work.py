@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from workflows.benchmark import Benchmark
+from workflows.hardware import num_cores
 
 
 class Item(Protocol):
@@ -49,6 +50,16 @@ class Resources:
     """A running cluster; None: Ray is started on this machine and stopped again."""
     gpus_per_worker: float = 1.0
     """On a GPU."""
+
+    def threads_with(self, gpus_of_machine: float) -> int:
+        """Return the threads of a worker; one with a GPU has its share of this machine's cores.
+
+        They are for what it does image by image, and change no result.
+        """
+        if not self.device.startswith("cuda"):
+            return self.threads
+        gpus = max(gpus_of_machine, self.gpus_per_worker)
+        return max(self.threads, int(num_cores() * self.gpus_per_worker / gpus))
 
     def __str__(self) -> str:
         if self.num_workers == 0:
