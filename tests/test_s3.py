@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,13 +128,17 @@ def test_an_interrupted_write_stores_nothing_incomplete(monkeypatch: pytest.Monk
     folder.write("part", b"whole")
     put = files._put
 
+    ended = threading.Event()
+
     def slow_put(*arguments: Any) -> None:
         _thread.interrupt_main()
         put(*arguments)
+        ended.set()
 
     monkeypatch.setattr(files, "_put", slow_put)
     with pytest.raises(KeyboardInterrupt):
         folder.write("part", b"other")
+    assert ended.wait(60)
     assert folder.read("part") == b"other"
 
 

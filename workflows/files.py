@@ -21,8 +21,8 @@ from workflows.errors import StorageError, UserError
 
 T = TypeVar("T")
 TEMPORARY = ".tmp-"
-READERS = 16
-"""Files read at a time: in an object store each costs a round trip."""
+READERS = 64
+"""Files read at a time: in an object store each costs two round trips and little else."""
 GOOGLE_RETRY_SECONDS = 20
 """How long Google's client tries again; by itself it does so for a quarter of an hour, also where
 there are no credentials or there is no network."""
@@ -92,10 +92,6 @@ class Folder:
     def read(self, relative: str) -> bytes:
         with self._answering():
             return _get(self.filesystem, self.path(relative))
-
-    def read_all(self, relatives: Iterable[str]) -> Iterator[bytes]:
-        """Yield the contents of files in their order; several are read at a time."""
-        return self.map(self.read, relatives)
 
     def map(self, function: Callable[[str], T], relatives: Iterable[str]) -> Iterator[T]:
         """Yield what a function returns for each file, in their order; several run at a time."""
@@ -230,6 +226,7 @@ def _uninterrupted(put: Callable[[], None]) -> None:
 
 def _opened(uri: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a URI, pyarrow's own where it has one, and the path on it."""
+    pa.set_io_thread_count(READERS)  # its S3 client opens as many connections
     # Older pyarrow does not know every option.
     for candidate in (_with_options(uri), uri):
         try:

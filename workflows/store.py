@@ -208,12 +208,11 @@ class Store:
 
     def read_part(self, path: str) -> dict[str, np.ndarray]:
         """Return saliency_HW of each image of one explanation part."""
-        table = pq.read_table(pa.BufferReader(self.folder.read(path)))
         return {
             row["image_id"].as_py(): row["saliency"]
             .values.to_numpy(zero_copy_only=False)
             .reshape(row["height"].as_py(), row["width"].as_py())
-            for row in _rows(table)
+            for row in _rows(self._read(path))
             if row["saliency"].is_valid
         }
 
@@ -230,8 +229,7 @@ class Store:
         """Return the retraining jobs with their dataset, model and explainer; empty where none."""
         paths = [p for p in self.folder.list("roar") if p.endswith(".parquet")]
         frames = []
-        for path, content in zip(paths, self.folder.read_all(paths), strict=True):
-            table = pq.read_table(pa.BufferReader(content))
+        for path, table in zip(paths, self.folder.map(self._read, paths), strict=True):
             names = dict(item.split("=", 1) for item in path.split("/")[1:4])
             frames.append(table.to_pandas().assign(**names))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -240,19 +238,25 @@ class Store:
         """Return the names of the metrics that have a folder."""
         return sorted(path.partition("=")[2] for path in self.folder.entries("scores"))
 
+    def _read(self, path: str) -> pa.Table:
+        # A quarter of the time that read_table takes, which counts where there are many parts.
+        file = pq.ParquetFile(pa.BufferReader(self.folder.read(path)))
+        return file.read(use_threads=False)
+
     def _table(self, folder: str) -> pa.Table:
         paths = [path for path in self.folder.list(folder) if PART.fullmatch(path)]
         if not paths:
             return pa.table({name: [] for name in ("image_id", "value", "error")})
-        tables = []
-        for path, content in zip(paths, self.folder.read_all(paths), strict=True):
-            table = pq.read_table(pa.BufferReader(content))
-            for name, value in (item.split("=", 1) for item in path.split("/")[2:-1]):
-                column = pa.repeat(pa.scalar(value), len(table))
-                table = table.append_column(name, column)
-            tables.append(table)
         # A part of errors alone lacks its metric's columns.
+        tables = self.folder.map(self._named, paths)
         return pa.concat_tables(tables, promote_options="default")
+
+    def _named(self, path: str) -> pa.Table:
+        """Return a part with the names in its path as columns."""
+        table = self._read(path)
+        for name, value in (item.split("=", 1) for item in path.split("/")[2:-1]):
+            table = table.append_column(name, pa.repeat(pa.scalar(value), len(table)))
+        return table
 
     def read_benchmark(self) -> dict[str, Any]:
         """Return benchmark.yaml.
