@@ -116,4 +116,5 @@ def test_google_without_credentials_or_network(
     runner.uri = "gs://bucket/run"
     assert runner(IMAGES) == 2
     assert "Retry policy exhausted" in runner.output
-    assert "every machine's environment must hold its credentials" in runner.output
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in runner.output
+    assert "error_info" not in runner.output

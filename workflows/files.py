@@ -27,6 +27,15 @@ GOOGLE_RETRY_SECONDS = 20
 """How long Google's client tries again; by itself it does so for a quarter of an hour, also where
 there are no credentials or there is no network."""
 
+CURES = {
+    "local": "look at its permissions and at the space left",
+    "s3": "the bucket must exist, and every machine's environment must hold its credentials, "
+    "region and, for a service of your own, endpoint (AWS_ENDPOINT_URL)",
+    "gcs": "the bucket must exist, and every machine needs credentials for it: an account of its "
+    "own, or GOOGLE_APPLICATION_CREDENTIALS",
+}
+OTHER_CURE = "it must exist, and every machine's environment must hold its credentials"
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -133,14 +142,11 @@ class Folder:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            cure = (
-                "look at its permissions and at the space left"
-                if self.is_local
-                else "the bucket must exist, and every machine's environment must hold its "
-                "credentials, region and, for a service of your own, endpoint (AWS_ENDPOINT_URL)"
-            )
+            # Google's client repeats its whole message behind this word.
+            answer = str(error).partition(" error_info=")[0]
+            cure = CURES.get(self.filesystem.type_name, OTHER_CURE)
             raise StorageError(
-                f"the storage of {self.root!r} answered: {error}; {cure}; "
+                f"the storage of {self.root!r} answered: {answer}; {cure}; "
                 "what was finished is stored, and the same command goes on from there"
             ) from error
 
