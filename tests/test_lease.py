@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.test_run import Runner, quick_report  # noqa: F401
 from workflows import lease
 from workflows.errors import StorageError, UserError
 from workflows.files import Folder, StoredFile
 from workflows.lease import LOCK, leased
-from workflows.run import Opened
+from workflows.run import Opened, _locked
+from workflows.store import Store
 
 URI = "memory://lease"
 OTHER = json.dumps({"owner": "other", "host": "node-7", "process": 12, "began": "yesterday"})
@@ -66,7 +70,7 @@ def test_a_second_driver_is_told_who_is_at_work(
     assert len(said) == 1
 
 
-@pytest.mark.parametrize("left", [OTHER, "", "[]", "\xff"])
+@pytest.mark.parametrize("left", [OTHER, "[]", "\xff"])
 def test_what_a_killed_driver_left_is_taken_over(lock: StoredFile, left: str) -> None:
     lock.write(left.encode("latin-1"))
     said: list[str] = []
@@ -121,6 +125,22 @@ def test_a_beat_that_fails_is_made_up_for(
         while lock.read() == first:
             pass
     assert len(failures) == 2
+
+
+def test_a_filesystem_without_locks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "STALE_SECONDS", 20.0)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    store = Store(str(tmp_path / "run"))
+    console = Console(file=io.StringIO())
+    with _locked(store, console):
+        assert b"beats" in (store.folder.find(LOCK) or b"")
+        with pytest.raises(UserError, match="another run is at work"), _locked(store, console):
+            pass
+    assert store.folder.find(LOCK) is None
 
 
 def test_two_runs_in_one_remote_folder(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

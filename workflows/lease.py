@@ -1,7 +1,7 @@
-"""One driver at a time in a run folder that is not on this machine.
+"""One driver at a time in a run folder whose storage has no locks.
 
-Object stores have no locks, so the driver keeps a small object, `.lock`, and writes it anew every
-few seconds. One that stays the same for `STALE_SECONDS` was left by a driver that was killed, and
+Object stores have none, so the driver keeps a small object, `.lock`, and writes it anew every few
+seconds. One that stays the same for `STALE_SECONDS` was left by a driver that was killed, and
 the next driver takes it over. Clocks of different machines are never compared.
 
 Two drivers that begin within the same second may both believe to have it until one reads what the
@@ -68,7 +68,7 @@ class _Lease:
     def take(self, uri: str, say: Callable[[str], None]) -> None:
         while True:
             held = self.file.read()
-            if held is not None:
+            if held:  # an empty file is what `fcntl` locks
                 self._outwait(held, uri, say)
             self._beat()
             time.sleep(SETTLE_SECONDS)
@@ -86,7 +86,7 @@ class _Lease:
         while time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
             now = self.file.read()
-            if now is None:
+            if not now:
                 return
             if now != held:
                 raise UserError(

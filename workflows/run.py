@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -238,26 +238,32 @@ def choose_resources(
 
 @contextmanager
 def _locked(store: Store, console: Console) -> Iterator[None]:
-    """Keep a second driver out of a run folder; a local lock goes with the process.
+    """Keep a second driver out of a run folder.
 
     Raises:
         UserError: another run is at work in it.
     """
-    if not store.folder.is_local:
 
-        def say(text: str) -> None:
-            console.print(text, soft_wrap=True, highlight=False, markup=False)
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
 
-        with leased(store.folder.file(LOCK), store.uri, say):
-            yield
-        return
+    with ExitStack() as held:
+        if not (store.folder.is_local and _locked_by_system(store, held)):
+            held.enter_context(leased(store.folder.file(LOCK), store.uri, say))
+        yield
+
+
+def _locked_by_system(store: Store, held: ExitStack) -> bool:
+    """Lock a local run folder until the process ends; return whether its filesystem can do that."""
     folder = Path(store.folder.root)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"another run is at work in {store.uri!r}; wait for it or choose another --run-dir"
-            ) from None
-        yield
+    lock = held.enter_context((folder / LOCK).open("a"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(
+            f"another run is at work in {store.uri!r}; wait for it or choose another --run-dir"
+        ) from None
+    except OSError:  # as on shared filesystems of clusters that are mounted without locks
+        return False
+    return True
