@@ -89,7 +89,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "datasets": {"squares": {"type": "brought:Squares", "images": 24}},
         "models": {"toy": {"architecture": "brought:toy_cnn", "weights": "random:0"}},
         "explainers": explainers,
-        "metrics": {"deletion": {}},
+        "metrics": {"deletion": {}, "efficiency": {"images": 2}},
         "experiments": {"table1": {"metric": "deletion", "explainers": list(explainers)}},
         "shard_size": 4,
     }
@@ -177,7 +177,7 @@ def test_jobs_are_killed_and_submitted_again_until_all_is_there(
     assert "this run takes over" in said[-1]
     assert "rows held already" in said[-1]
     everything = parts("first")
-    assert len(everything) == 36
+    assert len(everything) == 36 + 3
     assert all(len(versions) == 1 for versions in everything.values()), "computed twice"
     assert held.items() <= everything.items()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,8 +26,9 @@ from tests.test_run import EXPLAINERS, Runner, quick_report, runner  # noqa: F40
 from workflows.commands import show_status
 from workflows.config import resolve
 from workflows.errors import UserError
-from workflows.run import open_benchmark
+from workflows.run import compute, open_benchmark
 from workflows.store import Store
+from workflows.work import Resources
 
 METRICS: dict[str, Any] = {"deletion": {}, "efficiency": {"images": 3}}
 
@@ -239,3 +242,26 @@ def test_timing_runs_in_the_driver_after_the_workers(
     monkeypatch.setattr(Efficiency, "measure", noting)
     assert runner("datasets.squares.images=5", metrics=METRICS, workers=2) == 0
     assert seen == [(os.getpid(), 5 * 4)] * 4
+
+
+def test_timing_runs_on_one_worker_of_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its head may have no GPU."""
+    started: list[tuple[str, int | None]] = []
+
+    def on_ray(
+        worker: type[Any], about: tuple[Any, str], items: Any, resources: Resources
+    ) -> Iterator[Any]:
+        started.append((worker.__name__, resources.num_workers))
+        single = worker(*about, "cpu")
+        yield from (single.run(item) for item in items)
+
+    monkeypatch.setattr("workflows.run.run_on_ray", on_ray)
+    monkeypatch.setattr("workflows.run.session", lambda _: nullcontext())
+    opened = open_benchmark(resolve(changed(metrics=METRICS)))
+    resources = Resources(4, address="10.0.0.1:6379")
+    store = Store(str(tmp_path / "run"))
+    assert compute(opened, store, resources, Console(file=io.StringIO()))
+    assert started == [("ShardWorker", 4), ("TimingWorker", 1)]
+    assert len(store.read_scores("efficiency")) == 3

@@ -38,12 +38,16 @@ def screen() -> Console:
 
 def test_command_repeats_the_arguments_of_run() -> None:
     request = request_of(
-        overrides=("models=[tiny_vgg]", "seed=3"), workers=4, device="cuda", retry_errors=True
+        overrides=("models=[tiny_vgg]", "seed=3"),
+        only=("table1",),
+        workers=4,
+        device="cuda",
+        retry_errors=True,
     )
     assert shlex.split(request.command) == [
         *["python", "-m", "workflows.cli", "run", "full-benchmark", "--address", "auto"],
         *["--run-dir", RUN_DIR, "--workers", "4", "--device", "cuda", "--retry-errors"],
-        *["--set", "models=[tiny_vgg]", "--set", "seed=3"],
+        *["--set", "models=[tiny_vgg]", "--set", "seed=3", "--only", "table1"],
     ]
 
 

@@ -167,6 +167,7 @@ def submit(
     set_: Set = None,
     workers: Workers = None,
     device: Device = None,
+    only: Only = None,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Compute rows again that have an error.")
     ] = False,
@@ -193,6 +194,7 @@ def submit(
         run_dir=run_dir,
         config=config,
         overrides=tuple(set_ or ()),
+        only=tuple(only or ()),
         workers=workers,
         device=device,
         retry_errors=retry_errors,

@@ -1,8 +1,9 @@
 """The efficiency table: which explainers are to be timed where, and the worker that times them.
 
 Timings have parts like all scores, but the first images of a data set only, and they run when
-nothing else does: in the driver's process, after its workers have ended. What other programs do on
-the machine meanwhile is in the numbers, as is a slower machine; each row names its own.
+nothing else does, after all workers have ended: in the driver's process, or in one worker of a
+cluster. What other programs do on the machine meanwhile is in the numbers, as is a slower machine;
+each row names its own.
 """
 
 from __future__ import annotations

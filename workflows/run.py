@@ -167,7 +167,10 @@ def _carry_out(
     """Compute a plan's shards, then train, then time while nothing else runs."""
     about = (benchmark, uri)
     plan, timings, jobs = todo
-    with _session(resources):
+    # Times are taken where the device is, which the head of a cluster need not have.
+    timer = replace(resources, num_workers=0 if resources.address is None else 1)
+    with ExitStack() as connected:
+        connected.enter_context(_session(resources))
         if plan.shards:
             with meter(console, plan.num_rows, benchmark.name) as progress:
                 for report in _reports(ShardWorker, about, plan.shards, resources):
@@ -178,11 +181,12 @@ def _carry_out(
                 for trained in _reports(RoarWorker, about, jobs, resources):
                     job = trained.job
                     progress.advance(1, f"{job.explainer} without {job.fraction:.0%}")
-    if timings.shards:
-        alone = replace(resources, num_workers=0)
-        with meter(console, timings.num_rows, "efficiency") as progress:
-            for timed in _reports(TimingWorker, about, timings.shards, alone):
-                progress.advance(timed.shard.num_rows, timed.shard.tasks[0].explainer)
+        if timer.num_workers == 0:
+            connected.close()
+        if timings.shards:
+            with meter(console, timings.num_rows, "efficiency") as progress:
+                for timed in _reports(TimingWorker, about, timings.shards, timer):
+                    progress.advance(timed.shard.num_rows, timed.shard.tasks[0].explainer)
 
 
 def _announcement(plan: Plan, timings: Plan, jobs: Sequence[RoarJob], resources: Resources) -> str:

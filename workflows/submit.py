@@ -42,6 +42,7 @@ class Request:
     run_dir: str
     config: str | None = None
     overrides: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     workers: int | None = None
     device: str | None = None
     retry_errors: bool = False
@@ -59,6 +60,7 @@ class Request:
         words += [] if self.device is None else ["--device", self.device]
         words += ["--retry-errors"] if self.retry_errors else []
         words += [word for override in self.overrides for word in ("--set", override)]
+        words += [word for experiment in self.only for word in ("--only", experiment)]
         return shlex.join(words)
 
 
@@ -76,7 +78,7 @@ def check(request: Request) -> None:
                 "give the folder of a package"
             )
     with _importable(request.modules):
-        load_benchmark(request.config or request.benchmark, request.overrides)
+        load_benchmark(request.config or request.benchmark, request.overrides, request.only)
     if "://" not in request.run_dir and not Path(request.run_dir).is_absolute():
         raise UserError(
             f"--run-dir {request.run_dir!r} is a folder of this machine, and the run is elsewhere; "
