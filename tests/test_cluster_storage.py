@@ -23,7 +23,8 @@ from tests.ray_head import ROOT, Head
 from tests.test_run import rows_of
 from workflows.commands import show_status, write_report
 from workflows.config import resolve
-from workflows.run import choose_resources, compute, open_benchmark
+from workflows.errors import UserError
+from workflows.run import Opened, choose_resources, compute, open_benchmark
 from workflows.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -90,7 +91,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "models": {"toy": {"architecture": "brought:toy_cnn", "weights": "random:0"}},
         "explainers": explainers,
         "metrics": {"deletion": {}, "efficiency": {"images": 2}},
-        "experiments": {"table1": {"metric": "deletion", "explainers": list(explainers)}},
+        "experiments": {
+            "table1": {"metric": "deletion", "explainers": list(explainers)},
+            "times": {"metric": "efficiency", "explainers": list(explainers)},
+        },
         "shard_size": 4,
     }
     (folder / "toy.yaml").write_text(yaml.safe_dump(config))
@@ -120,11 +124,14 @@ def driver_of(run: str) -> int:
 @pytest.fixture(scope="module")
 def local(site: Site) -> Store:
     """The same benchmark, run in this process."""
-    raw = yaml.safe_load(site.config.read_text().replace("brought:", "tests.plugins:"))
     store = Store(str(site.folder / "local"))
-    opened = open_benchmark(resolve(raw))
-    assert compute(opened, store, choose_resources(0), Console(file=io.StringIO()))
+    assert compute(opened(site), store, choose_resources(0), Console(file=io.StringIO()))
     return store
+
+
+def opened(site: Site) -> Opened:
+    raw = site.config.read_text().replace("brought:", "tests.plugins:")
+    return open_benchmark(resolve(yaml.safe_load(raw)))
 
 
 def assert_same_bits(mine: Store, other: Store) -> None:
@@ -145,11 +152,11 @@ def test_jobs_are_killed_and_submitted_again_until_all_is_there(
     first = site.submit("first")
     site.worker_at_gate(first)
 
-    # A second run of the same folder is turned away, and its exit code comes home.
-    second = site.submit("first")
-    said.append(second.communicate(timeout=120)[0])
-    assert second.returncode == 2, said[-1]
-    assert "another run is at work in 's3://bucket/first'" in said[-1]
+    # Meanwhile another driver is turned away.
+    uri = f"s3://{s3_server.BUCKET}/first"
+    console = Console(file=io.StringIO())
+    with pytest.raises(UserError, match="another run is at work in 's3://bucket/first'"):
+        compute(opened(site), Store(uri), choose_resources(0), console)
 
     # Stopped by its user.
     assert first.stdout is not None
@@ -181,7 +188,6 @@ def test_jobs_are_killed_and_submitted_again_until_all_is_there(
     assert all(len(versions) == 1 for versions in everything.values()), "computed twice"
     assert held.items() <= everything.items()
 
-    uri = f"s3://{s3_server.BUCKET}/first"
     stream = io.StringIO()
     assert show_status(uri, Console(file=stream, width=200)) == 0
     assert stream.getvalue().count(" 24 ") == 3
@@ -232,8 +238,3 @@ def test_a_driver_on_the_cluster_gives_the_same_bits(
     code, text = site.head.call(*command, site.head.address, "--workers", "2")
     assert code == 0, text
     assert_same_bits(Store(str(tmp_path / "run")), local)
-    # "auto" is the head that the environment, or the machine, names.
-    more = ["--set", "datasets.squares.images=25", "--set", "explainers=[centre]"]
-    code, text = site.head.call(*command, "auto", *more, RAY_ADDRESS=site.head.address)
-    assert code == 0, text
-    assert "all workers that fit" in text
