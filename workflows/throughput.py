@@ -173,9 +173,9 @@ def measure(
             if example not in timed:
                 timed[example] = _seconds(example, models, where, given)
             seconds[unit.key] = timed[example]
+        return Throughput(device_name(where), seconds)
     finally:
         torch.set_num_threads(before)
-    return Throughput(device_name(where), seconds)
 
 
 def _examples(units: Iterable[Unit]) -> dict[Unit, Unit]:
