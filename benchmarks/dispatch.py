@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -69,8 +70,15 @@ def dispatch(
 
 def simulated(benchmark: Benchmark, shards: Sequence[Shard], workers: int) -> Dispatched:
     """Hand out shards without Ray: what is left is this project's own part."""
-    with patch.object(ray_runner, "ray", Simulation(workers)):
+    with simulation(Simulation(workers)):
         return dispatch(benchmark, shards, Resources(num_workers=workers))
+
+
+@contextmanager
+def simulation(of: Simulation) -> Iterator[None]:
+    """Let runs use a simulation in the place of Ray."""
+    with patch.object(ray_runner, "ray", of), patch.object(ray_runner, "session", nullcontext):
+        yield
 
 
 def crowd(

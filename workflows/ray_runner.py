@@ -214,13 +214,14 @@ class _Runner(Generic[Work, Report]):
         is_suspect = bool(slot.pending) and slot.pending[0][1].name in self._tries
         if is_suspect or len(slot.pending) == IN_FLIGHT:
             return
+        # The last pieces are handed out one by one, to whoever is free first.
+        plenty = len(self._waiting) > len(self._slots)
         if self._suspects:
             if not slot.pending:
                 slot.submit(self._suspects.popleft(), None)
-        elif slot.upcoming or self._waiting:
+        elif slot.upcoming or (self._waiting and (plenty or not slot.pending)):
             item = slot.upcoming or self._waiting.popleft()
-            reserve = len(self._waiting) > len(self._slots)
-            slot.upcoming = self._waiting.popleft() if reserve else None
+            slot.upcoming = self._waiting.popleft() if plenty else None
             slot.submit(item, slot.upcoming)
 
     def _bury(self, slot: _Slot[Work], reason: str) -> Iterator[Report]:
