@@ -22,7 +22,7 @@ from workflows.cli import app
 from workflows.config import load_benchmark, resolve
 from workflows.cost import RETRAINING, SHARED, TIMING, Estimate, Line, Lines, Subject, Work
 from workflows.errors import UserError
-from workflows.plan_table import parse_rates, short, todo_of, totals
+from workflows.plan_table import parse_rates, short, span, todo_of, totals
 from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
 from workflows.throughput import Throughput, Unit, measure
@@ -156,7 +156,7 @@ def test_hours_and_price_by_hand() -> None:
         lines[SQUARES, name] = Line(images, work=Work({unit: images}))
     text = " ".join(totals(lines, known, choose_resources(4, device="cpu"), 3.0))
     # 7,200 s shared by four workers, then 1,800 s alone.
-    assert "2 h 30 min of work, about 1 h 00 min with 4 workers" in text
+    assert "2.50 h of work, about 1.00 h with 4 workers" in text
     assert "12.00" in text
 
 
@@ -164,6 +164,9 @@ def test_numbers_are_short() -> None:
     numbers = (0, 999, 9_999, 10_000, 99_949, 999_400, 1e6, 1.7e9, 2.23e11)
     wanted = "0, 999, 9,999, 10.0 k, 99.9 k, 999 k, 1.00 M, 1.70 G, 223 G"
     assert ", ".join(map(short, numbers)) == wanted
+    spans = (0, 0.304, 59.4, 60, 754, 3_599, 3_600, 149_160, 360_000, 46_706 * 3_600)
+    wanted = "0.00 s, 0.30 s, 59.4 s, 1.00 min, 12.6 min, 60.0 min, 1.00 h, 41.4 h, 100 h, 46,706 h"
+    assert ", ".join(map(span, spans)) == wanted
 
 
 def constant(units: Any, *_: Any) -> Throughput:

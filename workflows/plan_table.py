@@ -15,7 +15,6 @@ from workflows.assumed import assume
 from workflows.benchmark import Benchmark
 from workflows.cost import TIMING, Estimate, Line, Lines, Todo
 from workflows.errors import UserError
-from workflows.progress import duration
 from workflows.roar import jobs_of, missing_jobs
 from workflows.run import Opened, open_benchmark
 from workflows.store import Store
@@ -175,10 +174,10 @@ def totals(
 
 
 def span(seconds: float) -> str:
-    """Return a time span, from 100 hours on in hours, and below a minute with a decimal."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return duration(seconds) if seconds < 3.6e5 else f"{seconds / 3600:,.0f} h"
+    """Return a time span with three digits in hours, minutes or seconds."""
+    size, unit = next(item for item in ((3600, "h"), (60, "min"), (0, "s")) if seconds >= item[0])
+    value = seconds / (size or 1)
+    return f"{value:,.{_decimals(value)}f} {unit}"
 
 
 def short(number: float) -> str:
@@ -187,4 +186,9 @@ def short(number: float) -> str:
         return f"{number:,.0f}"
     power = min(int(math.log10(number * 1.0005) / 3), len(_THOUSANDS) - 1)
     value = number / 1000**power
-    return f"{value:.{max(0, 2 - int(math.log10(value)))}f} {_THOUSANDS[power]}"
+    return f"{value:.{_decimals(value)}f} {_THOUSANDS[power]}"
+
+
+def _decimals(value: float) -> int:
+    """Return how many decimals make three digits, at most two."""
+    return max(0, 2 - int(math.log10(max(value, 1))))
