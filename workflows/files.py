@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,12 +77,15 @@ class Folder:
 
     def entries(self, relative: str = "", *, recursive: bool = False) -> dict[str, fs.FileInfo]:
         """Return what a folder holds by relative path; nothing where there is no folder."""
-        selector = fs.FileSelector(self.path(relative), recursive=recursive, allow_not_found=True)
+        # pyarrow lists no folder of Google's that only its files imply.
+        everything = recursive or isinstance(self.filesystem, fs.GcsFileSystem)
+        selector = fs.FileSelector(self.path(relative), recursive=everything, allow_not_found=True)
         prefix = len(self.root.rstrip("/")) + 1
         with self._answering():
             self._forget_listings()
             infos = self.filesystem.get_file_info(selector)
-        return {info.path[prefix:].rstrip("/"): info for info in infos}
+        found = {info.path[prefix:].rstrip("/"): info for info in infos}
+        return found if recursive or not everything else _direct(found, relative)
 
     def exists(self, relative: str) -> bool:
         with self._answering():
@@ -180,6 +183,17 @@ class StoredFile:
     def remove(self) -> None:
         if self.folder.exists(self.relative):
             self.folder.delete(self.relative)
+
+
+def _direct(entries: Mapping[str, fs.FileInfo], folder: str) -> dict[str, fs.FileInfo]:
+    """Return what of a folder's whole content is directly in it, with the folders implied."""
+    start = len(folder) + 1 if folder else 0
+    found: dict[str, fs.FileInfo] = {}
+    for name, info in entries.items():
+        first, _, rest = name[start:].partition("/")
+        own = name[:start] + first
+        found[own] = fs.FileInfo(own, fs.FileType.Directory) if rest else info
+    return found
 
 
 def _replace(path: Path, content: bytes | pa.Buffer) -> None:
