@@ -112,3 +112,12 @@ def test_what_would_only_fail_again_is_not_tried_again(
     with pytest.raises(StorageError, match="the disk is full"):
         train_on_ray(uneven("tiny_vgg"), str(tmp_path / "run"), TWO)
     assert (tmp_path / "tries").read_text() == "x"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_cluster_without_room_for_all_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_training, "START_SECONDS", 5)
+    with pytest.raises(UserError, match="no room for all workers within 5 s"):
+        train_on_ray(uneven("tiny_vgg"), str(tmp_path / "run"), Resources(num_workers=3))

@@ -27,6 +27,8 @@ from workflows.work import Resources
 
 MAX_TRIES = 3
 POLL_SECONDS = 0.5
+NO_ROOM = {"WorkerGroupStartupTimeoutError", "InsufficientClusterResourcesError"}
+"""Of Ray Train, which does not make them public."""
 START_SECONDS = 300
 """How long a cluster may take to make room for all workers, as by starting machines."""
 
@@ -75,7 +77,7 @@ def train_on_ray(
         shared, start = _put(training), ray.remote(num_cpus=0, max_retries=0)(_fit)
         failures = 0
         while True:
-            attempt = start.remote([shared], resources)
+            attempt = start.remote([shared], resources, START_SECONDS)
             try:
                 if _follow(attempt, Folder.at(training.run_dir), on_epoch):
                     failures = 0
@@ -113,7 +115,7 @@ def _put(training: Training) -> Any:
         ) from error
 
 
-def _fit(shared: list[Any], resources: Resources) -> None:
+def _fit(shared: list[Any], resources: Resources, start_seconds: int) -> None:
     """Train with one set of workers.
 
     This waits in a process of its own because the driver shows epochs meanwhile, and because Ray
@@ -124,7 +126,7 @@ def _fit(shared: list[Any], resources: Resources) -> None:
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
         "RAY_TRAIN_METRICS_ENABLED": "0",
-        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(START_SECONDS),
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(start_seconds),
     }
     environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.threads)}
     TorchTrainer(
@@ -172,9 +174,15 @@ def _require_another_try(error: RayError, failures: int) -> None:
     """Raise what ended the workers where they would only end again.
 
     Raises:
-        UserError: one of them raised it, or `failures` has reached `MAX_TRIES`.
+        UserError: one of them raised it, there is no room for all of them, or `failures` has
+            reached `MAX_TRIES`.
     """
     cause = getattr(error, "cause", error)
+    if type(getattr(cause, "controller_failure", None)).__name__ in NO_ROOM:
+        raise UserError(
+            f"the cluster made no room for all workers within {START_SECONDS} s; lower --workers, "
+            "or see with 'ray status' what it has"
+        ) from error
     reasons: dict[int, BaseException] = getattr(cause, "worker_failures", {})
     for reason in reasons.values():
         if isinstance(reason, UserError):
