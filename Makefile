@@ -31,7 +31,7 @@ fast: $(VENV)/.installed-dev
 	$(BIN)/pytest $(ARGS)
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/pytest -m slow --timeout 900 $(ARGS)
+	$(BIN)/pytest -m 'slow and not gpu' --timeout 900 $(ARGS)
 
 clean: ## remove the environment and all caches; run folders stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
