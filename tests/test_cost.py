@@ -22,7 +22,7 @@ from workflows.cli import app
 from workflows.config import load_benchmark, resolve
 from workflows.cost import RETRAINING, SHARED, TIMING, Estimate, Line, Lines, Subject, Work
 from workflows.errors import UserError
-from workflows.plan_table import parse_rates, short, span, todo_of, totals
+from workflows.plan_table import PlanOptions, parse_rates, short, span, todo_of, totals
 from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
 from workflows.throughput import Throughput, Unit, measure
@@ -154,7 +154,9 @@ def test_hours_and_price_by_hand() -> None:
     lines: Lines = {}
     for name, images in (("lime", 3600), (TIMING, 900)):
         lines[SQUARES, name] = Line(images, work=Work({unit: images}))
-    text = " ".join(totals(lines, known, choose_resources(4, device="cpu"), 3.0))
+    text = " ".join(
+        totals(lines, known, choose_resources(4, device="cpu"), PlanOptions(price_per_hour=3.0))
+    )
     # 7,200 s shared by four workers, then 1,800 s alone.
     assert "2.50 h of work, about 1.00 h with 4 workers" in text
     assert "12.00" in text

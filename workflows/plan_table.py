@@ -64,7 +64,7 @@ def show_plan(
         known = known.at_rates(options.rates, units)
     lines |= estimate.timing_lines(todo, known)
     console.print(table_of(benchmark.name, lines, known))
-    texts = totals(lines, known, resources, options.price_per_hour)
+    texts = totals(lines, known, resources, options)
     for text in (*texts, f"Measured on: {known.machine}"):
         console.print(text, soft_wrap=True, highlight=False)
 
@@ -157,14 +157,15 @@ def hours(lines: Lines, throughput: Throughput, resources: Resources) -> tuple[f
 
 
 def totals(
-    lines: Lines, throughput: Throughput, resources: Resources, price: float | None
+    lines: Lines, throughput: Throughput, resources: Resources, options: PlanOptions
 ) -> list[str]:
     """Return hours and price in words."""
     work, wall = hours(lines, throughput, resources)
-    workers = max(resources.num_workers or 1, 1)
+    workers, price = max(resources.num_workers or 1, 1), options.price_per_hour
+    where = "as fast as given" if options.rates else f"on {resources.device}"
     texts = [
         f"{span(work)} of work, about {span(wall)} with {workers} "
-        f"worker{'s' if workers > 1 else ''} on {resources.device}; starting them and drawing the "
+        f"worker{'s' if workers > 1 else ''} {where}; starting them and drawing the "
         "report come on top."
     ]
     if price is not None:
