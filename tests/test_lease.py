@@ -17,7 +17,8 @@ from workflows import lease
 from workflows.errors import StorageError, UserError
 from workflows.files import Folder, StoredFile
 from workflows.lease import LOCK, leased
-from workflows.run import Opened, _locked
+from workflows.lock import one_driver
+from workflows.run import Opened
 from workflows.store import Store
 
 URI = "memory://lease"
@@ -136,9 +137,10 @@ def test_a_filesystem_without_locks(tmp_path: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("fcntl.flock", refuse)
     store = Store(str(tmp_path / "run"))
     console = Console(file=io.StringIO())
-    with _locked(store, console):
+    with one_driver(store.folder, store.uri, console):
         assert b"beats" in (store.folder.find(LOCK) or b"")
-        with pytest.raises(UserError, match="another run is at work"), _locked(store, console):
+        second = one_driver(store.folder, store.uri, console)
+        with pytest.raises(UserError, match="another run is at work"), second:
             pass
     assert store.folder.find(LOCK) is None
 

@@ -10,10 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.trainings import train_together
 from workflows.cli import main
 from workflows.errors import UserError
+from workflows.files import Folder
+from workflows.lock import one_driver
 from workflows.ray_training import choose_training_resources
 from workflows.train_config import load_train_configs
 from workflows.training import prepare
@@ -120,6 +123,17 @@ def test_another_number_of_workers_is_one_error(
     errors = capsys.readouterr().err
     assert "was begun with one process and would go on with 2 workers" in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_two_trainings_in_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = str(tmp_path / "tiny_vgg")
+    settings = [f"--set={setting}" for setting in FEW]
+    train = ["train", "train-tiny", *settings, f"--run-dir={tmp_path}", "--workers=0"]
+    with one_driver(Folder.at(place), place, Console()), pytest.raises(SystemExit) as stop:
+        main(train)
+    assert stop.value.code == 2
+    assert f"another run is at work in '{place}'" in capsys.readouterr().err
+    assert not (tmp_path / "tiny_vgg" / "train.json").exists()
 
 
 @pytest.mark.parametrize(

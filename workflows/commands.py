@@ -21,7 +21,9 @@ from workflows.benchmark import Benchmark
 from workflows.config import EFFICIENCY, config_names
 from workflows.data import DATASETS, Dataset, load_image
 from workflows.errors import ImageError, UserError
+from workflows.files import Folder
 from workflows.hardware import default_device, tune_allocator
+from workflows.lock import one_driver
 from workflows.outcome import Kept, failed_rows
 from workflows.progress import duration
 from workflows.ray_training import train_on_ray
@@ -162,11 +164,13 @@ def train_models(
             )
 
         try:
-            if resources.num_workers:
-                console.print(f"{title}: starting {resources}", highlight=False)
-                result = train_on_ray(about, run_dir, resources, say)
-            else:
-                result = train(about, run_dir, device=torch.device(resources.device), on_epoch=say)
+            with one_driver(Folder.at(run_dir), run_dir, console):
+                if resources.num_workers:
+                    console.print(f"{title}: starting {resources}", highlight=False)
+                    result = train_on_ray(about, run_dir, resources, say)
+                else:
+                    where = torch.device(resources.device)
+                    result = train(about, run_dir, device=where, on_epoch=say)
         except ValueError as error:
             raise UserError(f"models.{name}: {error}") from error
         console.print(

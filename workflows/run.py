@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +20,7 @@ from workflows.efficiency import TimingWorker, plan_timings
 from workflows.errors import UserError
 from workflows.hardware import default_device, num_cores, tune_allocator
 from workflows.identity import describe
-from workflows.lease import LOCK, leased
+from workflows.lock import one_driver
 from workflows.outcome import forget_errors
 from workflows.plan import Plan, make_plan
 from workflows.progress import meter
@@ -137,7 +135,7 @@ def compute(
     retry_errors: bool = False,
 ) -> bool:
     """Compute what the store lacks; return whether there was anything."""
-    with _locked(store, console):
+    with one_driver(store.folder, store.uri, console):
         store.folder.remove_temporaries()
         description = reconcile(store, description_of(opened))
         if retry_errors:
@@ -238,36 +236,3 @@ def choose_resources(
     if address is not None and workers == 0:
         raise UserError("--workers 0 runs in this process, and --address on a cluster; give one")
     return Resources(num_workers=workers, device=device, address=address)
-
-
-@contextmanager
-def _locked(store: Store, console: Console) -> Iterator[None]:
-    """Keep a second driver out of a run folder.
-
-    Raises:
-        UserError: another run is at work in it.
-    """
-
-    def say(text: str) -> None:
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
-
-    with ExitStack() as held:
-        if not (store.folder.is_local and _locked_by_system(store, held)):
-            held.enter_context(leased(store.folder.file(LOCK), store.uri, say))
-        yield
-
-
-def _locked_by_system(store: Store, held: ExitStack) -> bool:
-    """Lock a local run folder until the process ends; return whether its filesystem can do that."""
-    folder = Path(store.folder.root)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = held.enter_context((folder / LOCK).open("a"))
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(
-            f"another run is at work in {store.uri!r}; wait for it or choose another --run-dir"
-        ) from None
-    except OSError:  # as on shared filesystems of clusters that are mounted without locks
-        return False
-    return True
