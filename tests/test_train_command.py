@@ -95,7 +95,7 @@ def test_workers_whose_driver_was_killed_end_at_the_same_bits(tmp_path: Path) ->
     assert 2 < len(told) < 42, "it began anew"
     assert weights_of(broken) == weights_of(tmp_path / "whole")
     files = sorted(path.name for path in (broken / "tiny_vgg").iterdir())
-    assert files == ["checkpoint.pt", "history.csv", "train.json", "weights.safetensors"]
+    assert files == [".lock", "checkpoint.pt", "history.csv", "train.json", "weights.safetensors"]
 
 
 @pytest.mark.slow
