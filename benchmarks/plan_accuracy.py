@@ -17,11 +17,11 @@ from rich.console import Console
 
 from benchmarks.loader import write_pictures
 from workflows.config import load_benchmark
-from workflows.cost import Estimate
-from workflows.plan_table import hours, todo_of
+from workflows.cost import Estimate, units_of
+from workflows.plan_table import hours
 from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
-from workflows.throughput import measure, pictures_of
+from workflows.throughput import measure
 from workflows.work import Resources
 
 
@@ -48,14 +48,12 @@ def compare(name: str, overrides: list[str], run: Path, resources: Resources) ->
     benchmark = load_benchmark(name, overrides)
     opened = open_benchmark(benchmark)
     store = Store(str(run))
-    todo = todo_of(opened, store)
+    todo = opened.todo(store)
     estimate = Estimate(benchmark, opened.datasets)
     lines = estimate.lines(todo, resources)
-    once = [*lines.values(), *estimate.timing_lines(todo, None).values()]
-    units = {unit for line in once for unit in line.work}
+    units = units_of(lines, estimate.timing_lines(todo, None))
     start = time.perf_counter()
-    pictures = pictures_of(opened.datasets.values())
-    known = measure(units, resources.device, resources.threads, pictures)
+    known = measure(units, resources.device, resources.threads, opened.datasets.values())
     measuring = time.perf_counter() - start
     lines |= estimate.timing_lines(todo, known)
     _, predicted = hours(lines, known, resources)

@@ -22,7 +22,7 @@ from workflows.cli import app
 from workflows.config import load_benchmark, resolve
 from workflows.cost import RETRAINING, SHARED, TIMING, Estimate, Line, Lines, Subject, Work
 from workflows.errors import UserError
-from workflows.plan_table import PlanOptions, parse_rates, short, span, todo_of, totals
+from workflows.plan_table import PlanOptions, parse_rates, short, span, totals
 from workflows.run import choose_resources, compute, open_benchmark
 from workflows.store import Store
 from workflows.throughput import Throughput, Unit, measure
@@ -40,7 +40,7 @@ EXPLAINERS: dict[str, Any] = {
 
 def lines_of(benchmark: Benchmark, folder: Path) -> Lines:
     opened = open_benchmark(benchmark)
-    todo = todo_of(opened, Store(str(folder)))
+    todo = opened.todo(Store(str(folder)))
     estimate = Estimate(benchmark, opened.datasets)
     return estimate.lines(todo, choose_resources(0, device="cpu")) | estimate.timing_lines(
         todo, None
@@ -196,7 +196,7 @@ def test_the_papers_plan_needs_no_data(tmp_path: Path) -> None:
 
 def _assumed_lines(benchmark: Benchmark, folder: Path) -> Lines:
     opened = assume(benchmark)
-    todo = todo_of(opened, Store(str(folder)))
+    todo = opened.todo(Store(str(folder)))
     return Estimate(benchmark, opened.datasets).lines(todo, choose_resources(0, device="cpu"))
 
 

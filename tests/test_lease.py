@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.test_run import Runner, quick_report  # noqa: F401
+from tests.test_run import (
+    Runner,
+    assert_second_is_turned_away,
+    quick_report,  # noqa: F401
+)
 from workflows import lease
 from workflows.errors import StorageError, UserError
 from workflows.files import Folder, StoredFile
 from workflows.lease import LOCK, leased
 from workflows.lock import one_driver
-from workflows.run import Opened
 from workflows.store import Store
 
 URI = "memory://lease"
@@ -149,16 +152,6 @@ def test_two_runs_in_one_remote_folder(tmp_path: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(lease, "STALE_SECONDS", 20.0)
     runner, inner = Runner(tmp_path), Runner(tmp_path)
     runner.uri = inner.uri = "memory://two"
-    codes: list[int] = []
-    plan = Opened.plan
-
-    def plan_while_another_starts(self: Opened, parts: Any) -> Any:
-        if not codes:
-            codes.append(inner("datasets.squares.images=4"))
-        return plan(self, parts)
-
-    monkeypatch.setattr(Opened, "plan", plan_while_another_starts)
-    assert runner("datasets.squares.images=4") == 0
-    assert codes == [2]
+    assert_second_is_turned_away(runner, inner, monkeypatch)
     assert "another run is at work in 'memory://two'" in inner.output
     assert Folder.at("memory://two").find(LOCK) is None

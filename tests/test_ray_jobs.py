@@ -16,7 +16,7 @@ import pytest
 
 from tests import ray_head
 from tests.ray_head import ROOT, Head
-from workflows import ray_jobs
+from workflows.exits import EXIT_INTERRUPTED
 
 CLIENT = """
 import sys
@@ -94,7 +94,7 @@ def test_job_is_left_taken_up_again_and_stopped(head: Head) -> None:
     assert any("1234" in line for line in follower.stdout)
     follower.send_signal(signal.SIGINT)
     rest = follower.stdout.read()
-    assert follower.wait(timeout=30) == ray_jobs.EXIT_INTERRUPTED, rest
+    assert follower.wait(timeout=30) == EXIT_INTERRUPTED, rest
     assert "The run goes on without you" in rest
 
     code, text = ask(head, f"ray_jobs.job_status(address, {name!r}, console)")

@@ -225,8 +225,10 @@ def test_a_new_version_of_a_method_is_computed_again(
     assert len(runner.scores()) == 4 * 4
 
 
-def test_two_drivers_cannot_share_a_folder(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    inner = Runner(runner.folder.parent)
+def assert_second_is_turned_away(
+    runner: Runner, inner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Start a second run in the middle of one that then ends well."""
     codes: list[int] = []
     plan = Opened.plan
 
@@ -238,6 +240,11 @@ def test_two_drivers_cannot_share_a_folder(runner: Runner, monkeypatch: pytest.M
     monkeypatch.setattr(Opened, "plan", plan_while_another_starts)
     assert runner("datasets.squares.images=4") == 0
     assert codes == [2]
+
+
+def test_two_drivers_cannot_share_a_folder(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = Runner(runner.folder.parent)
+    assert_second_is_turned_away(runner, inner, monkeypatch)
     assert "another run is at work" in inner.output
 
 

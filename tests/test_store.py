@@ -38,7 +38,7 @@ def test_masks_come_back_bit_for_bit(tmp_path: Path, kind: str) -> None:
     assert read["a"].tobytes() == maps_BHW[0].tobytes()
     assert read["c"].tobytes() == maps_BHW[1].tobytes()
     assert list(store.read_explanations("data", "net", "swag", ["c"])) == ["c"]
-    assert store.read_part(store.parts("explanations")[0].path).keys() == {"a", "c"}
+    assert store.read_part(store.parts()[0].path).keys() == {"a", "c"}
 
 
 def test_the_contract_of_explanations(tmp_path: Path) -> None:

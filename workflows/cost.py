@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from swag.metrics.efficiency import CHEAP_WARM_UP
 from swag.types import Explainer
 from workflows.benchmark import Benchmark
 from workflows.data import Dataset
-from workflows.fitting import Fit
-from workflows.plan import Plan, Shard
-from workflows.roar import RoarJob
+from workflows.plan import Shard
+from workflows.roar import RoarJob, recipe_of
+from workflows.run import Todo
 from workflows.throughput import Throughput, Unit, What
 from workflows.work import Resources
 
@@ -24,7 +25,6 @@ SHARED = "shared by all"
 """Loading, and the passes whose signals several explainers use."""
 TIMING = "efficiency timings"
 RETRAINING = "remove and retrain"
-_CHEAP_WARM_UP = 1.0  # seconds, as in swag.metrics.efficiency
 
 
 class Work(Counter[Unit]):
@@ -64,13 +64,9 @@ class Subject(NamedTuple):
 Lines = dict[tuple[Subject, str], Line]
 
 
-@dataclass(frozen=True)
-class Todo:
-    """All that a run would do."""
-
-    plan: Plan
-    timings: Plan
-    jobs: Sequence[RoarJob]
+def units_of(*tables: Lines) -> set[Unit]:
+    """Return all that must be measured before it is known how long some lines take."""
+    return {unit for lines in tables for line in lines.values() for unit in line.work}
 
 
 class Estimate:
@@ -144,14 +140,13 @@ class Estimate:
             len(self._datasets[name].image_ids) for name in (roar.train, job.dataset)
         )
         spec = self._benchmark.model_spec(job.dataset, job.model)
-        recipe = Fit(epochs=roar.epochs, learning_rate=roar.learning_rate, optimizer=roar.optimizer)
         height, width = self._datasets[job.dataset].input_size
         step = Unit(
             "training",
             f"{spec.architecture} by {roar.optimizer}",
             (height, width),
             roar.batch_size,
-            (spec, recipe),
+            (spec, recipe_of(roar, job.repeat)),
         )
         line = Line(validation, rows=1)
         line.work[step] = training * roar.epochs
@@ -170,7 +165,7 @@ class Estimate:
         self._method(once, subject, explainer, 1)
         once.update(dict.fromkeys(self._superpixels(explainer, shard.dataset), 1))
         turn = min(self._benchmark.batch_size, images)
-        is_warmed = throughput is not None and once.seconds(throughput) * turn <= _CHEAP_WARM_UP
+        is_warmed = throughput is not None and once.seconds(throughput) * turn <= CHEAP_WARM_UP
         times = 1 + 2 * images + (turn if is_warmed else 0)
         line = Line(images, images, BYTES_PER_SCORE * images)
         line.work = Work({unit: amount * times for unit, amount in once.items()})

@@ -16,7 +16,7 @@ from swag.types import Score
 from workflows.benchmark import Benchmark
 from workflows.data import Dataset
 from workflows.hardware import device_name
-from workflows.plan import Plan, Shard, Task, cell_of
+from workflows.plan import Plan, Shard, Task, by_cell, cell_of
 from workflows.store import Part
 from workflows.worker import ShardWorker, attempt
 
@@ -34,9 +34,7 @@ def plan_timings(
         subjects: what identifies data set and model, by their two names.
         parts: what the store holds.
     """
-    held: dict[tuple[str, str, str, str | None], list[str]] = {}
-    for part in parts:
-        held.setdefault(part.cell, []).append(part.path)
+    held = by_cell(parts)
     shards: list[Shard] = []
     outdated: list[str] = []
     wanted = 0
@@ -47,7 +45,7 @@ def plan_timings(
             wanted += len(image_ids)
             cell = cell_of(benchmark, (dataset, model, explainer, metric), subject)
             path = cell.part(0, len(image_ids) - 1)
-            same = held.get((dataset, model, explainer, metric), [])
+            same = [part.path for part in held.get((dataset, model, explainer, metric), [])]
             outdated += [other for other in same if other != path]
             if path not in same:
                 masks = cell_of(benchmark, (dataset, model, explainer, None), subject)

@@ -50,8 +50,7 @@ def failed_rows(store: Store) -> pd.DataFrame:
 
 def forget_errors(store: Store) -> None:
     """Delete the parts and retraining jobs that have an error, so that they are planned again."""
-    paths = [part.path for part in store.parts()]
-    paths += [path for path in store.folder.list("roar") if path.endswith(".parquet")]
+    paths = [*(part.path for part in store.parts()), *store.roar_parts()]
 
     def has_error(path: str) -> bool:
         with store.folder.opened(path) as stream:

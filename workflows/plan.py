@@ -95,6 +95,14 @@ def cell_of(
     return Cell(dataset, model, explainer, metric, key_of(about))
 
 
+def by_cell(parts: Iterable[Part]) -> dict[tuple[str, str, str, str | None], list[Part]]:
+    """Return parts by the names of their cell."""
+    cells: dict[tuple[str, str, str, str | None], list[Part]] = {}
+    for part in parts:
+        cells.setdefault(part.cell, []).append(part)
+    return cells
+
+
 def make_plan(
     benchmark: Benchmark,
     datasets: Mapping[str, Dataset],
@@ -108,9 +116,7 @@ def make_plan(
         subjects: what identifies data set and model, by their two names.
         parts: what the store holds.
     """
-    stored: dict[tuple[str, str, str, str | None], list[Part]] = {}
-    for part in parts:
-        stored.setdefault(part.cell, []).append(part)
+    stored = by_cell(parts)
     shards: list[Shard] = []
     outdated: list[str] = []
     wanted = 0

@@ -13,12 +13,11 @@ from rich.table import Table
 
 from workflows.assumed import assume
 from workflows.benchmark import Benchmark
-from workflows.cost import TIMING, Estimate, Line, Lines, Todo
+from workflows.cost import TIMING, Estimate, Line, Lines, units_of
 from workflows.errors import UserError
-from workflows.roar import jobs_of, missing_jobs
-from workflows.run import Opened, open_benchmark
+from workflows.run import open_benchmark
 from workflows.store import Store
-from workflows.throughput import Throughput, measure, pictures_of
+from workflows.throughput import Throughput, measure
 from workflows.work import Resources
 
 COLUMNS = ("images", "rows", "forward", "backward", "bytes", "time")
@@ -49,15 +48,14 @@ def show_plan(
     """Print a row per data set, model and explainer that the run folder lacks, and the totals."""
     known = None if options.throughput is None else Throughput.load(options.throughput)
     opened = assume(benchmark) if options.assume_data else open_benchmark(benchmark)
-    todo = todo_of(opened, Store(uri))
+    todo = opened.todo(Store(uri))
     estimate = Estimate(benchmark, opened.datasets)
     lines = estimate.lines(todo, resources)
-    once = [*lines.values(), *estimate.timing_lines(todo, None).values()]
-    units = {unit for line in once for unit in line.work}
+    units = units_of(lines, estimate.timing_lines(todo, None))
     if known is None:
         with console.status(f"measuring {len(units)} steps on this machine"):
-            pictures = pictures_of(opened.datasets.values())
-            known = measure(units, resources.device, resources.threads, pictures)
+            datasets = opened.datasets.values()
+            known = measure(units, resources.device, resources.threads, datasets)
     if options.save_throughput is not None:
         known.save(options.save_throughput)
     if options.rates:
@@ -87,13 +85,6 @@ def parse_rates(options: Sequence[str]) -> dict[str, float]:
                 f"--images-per-second {option!r}: wanted MODEL=NUMBER, such as resnet50=1200"
             )
     return rates
-
-
-def todo_of(opened: Opened, store: Store) -> Todo:
-    """Return what the store lacks."""
-    jobs, _ = missing_jobs(jobs_of(opened.benchmark, opened.subjects), store)
-    parts = store.parts()
-    return Todo(opened.plan(parts), opened.timings(parts), jobs)
 
 
 def table_of(title: str, lines: Lines, throughput: Throughput) -> Table:

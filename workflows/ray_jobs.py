@@ -14,13 +14,13 @@ from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from rich.console import Console
 
 from workflows.errors import UserError
+from workflows.exits import EXIT_INTERRUPTED
 from workflows.progress import duration
 from workflows.submit import Request, check, new_name, runtime_environment
 
 MAX_FAILURES = 10
 LONGEST_WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.5
-EXIT_INTERRUPTED = 130
 CHATTY = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 """Loggers of Ray's that would mix uploads and connections into the log of the run."""
 

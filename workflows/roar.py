@@ -105,6 +105,18 @@ def _described(benchmark: Benchmark, explainer: str, model: str) -> object:
     return None if explainer == NO_EXPLAINER else describe(benchmark.explainer(explainer, model))
 
 
+def recipe_of(roar: Roar, seed: int) -> Fit:
+    """Return how a job trains."""
+    return Fit(
+        epochs=roar.epochs,
+        learning_rate=roar.learning_rate,
+        batch_size=roar.batch_size,
+        optimizer=roar.optimizer,
+        schedule=roar.schedule,
+        seed=seed,
+    )
+
+
 def missing_jobs(jobs: Iterable[RoarJob], store: Store) -> tuple[list[RoarJob], list[str]]:
     """Return the jobs that the store has no result of, and results that others have replaced."""
     held = set(store.folder.list("roar"))
@@ -145,14 +157,7 @@ class RoarWorker:
         validation = self._masked(job.dataset, job)
         seed = self._benchmark.seed * 1000 + job.repeat
         checkpoint = self._store.folder.file(job.checkpoint)
-        recipe = Fit(
-            epochs=roar.epochs,
-            learning_rate=roar.learning_rate,
-            batch_size=roar.batch_size,
-            optimizer=roar.optimizer,
-            schedule=roar.schedule,
-            seed=seed,
-        )
+        recipe = recipe_of(roar, seed)
         batches = partial(train.batches, recipe, classifier=classifier, flip=roar.flip)
         fit(classifier.model, batches, recipe, checkpoint)
         accuracy = validation.accuracy(classifier)

@@ -37,6 +37,20 @@ Subjects = dict[tuple[str, str], dict[str, object]]
 
 
 @dataclass(frozen=True)
+class Todo:
+    """What a store lacks of a benchmark."""
+
+    plan: Plan
+    timings: Plan
+    jobs: Sequence[RoarJob]
+    replaced: Sequence[str] = ()
+    """Results of jobs that others have replaced."""
+
+    def __bool__(self) -> bool:
+        return bool(self.plan.shards or self.timings.shards or self.jobs)
+
+
+@dataclass(frozen=True)
 class Opened:
     """A benchmark whose data sets and models have been found and identified."""
 
@@ -49,6 +63,11 @@ class Opened:
 
     def timings(self, parts: Sequence[Part]) -> Plan:
         return plan_timings(self.benchmark, self.datasets, self.subjects, parts)
+
+    def todo(self, store: Store) -> Todo:
+        parts = store.parts()
+        jobs, replaced = missing_jobs(jobs_of(self.benchmark, self.subjects), store)
+        return Todo(self.plan(parts), self.timings(parts), jobs, replaced)
 
 
 def open_benchmark(benchmark: Benchmark) -> Opened:
@@ -140,37 +159,30 @@ def compute(
         description = reconcile(store, description_of(opened))
         if retry_errors:
             forget_errors(store)
-        parts = store.parts()
-        plan, timings = opened.plan(parts), opened.timings(parts)
-        jobs, replaced = missing_jobs(jobs_of(opened.benchmark, opened.subjects), store)
+        todo = opened.todo(store)
         store.write_benchmark(description)
-        store.folder.delete_all((*plan.outdated, *timings.outdated, *replaced))
-        if not plan.shards and not timings.shards and not jobs:
+        store.folder.delete_all((*todo.plan.outdated, *todo.timings.outdated, *todo.replaced))
+        if not todo:
             console.print("Nothing to compute: the run folder holds every row.")
             return False
-        console.print(_announcement(plan, timings, jobs, resources), soft_wrap=True)
+        console.print(_announcement(todo, resources), soft_wrap=True)
         subjects = {f"{d}/{m}": subject for (d, m), subject in opened.subjects.items()}
         store.write_provenance(provenance(subjects, asdict(resources)))
-        _carry_out(opened.benchmark, store.uri, (plan, timings, jobs), resources, console)
+        _carry_out((opened.benchmark, store.uri), todo, resources, console)
     return True
 
 
 def _carry_out(
-    benchmark: Benchmark,
-    uri: str,
-    todo: tuple[Plan, Plan, Sequence[RoarJob]],
-    resources: Resources,
-    console: Console,
+    about: tuple[Benchmark, str], todo: Todo, resources: Resources, console: Console
 ) -> None:
     """Compute a plan's shards, then train, then time while nothing else runs."""
-    about = (benchmark, uri)
-    plan, timings, jobs = todo
+    plan, timings, jobs = todo.plan, todo.timings, todo.jobs
     # Times are taken where the device is, which the head of a cluster need not have.
     timer = replace(resources, num_workers=0 if resources.address is None else 1)
     with ExitStack() as connected:
         connected.enter_context(_session(resources))
         if plan.shards:
-            with meter(console, plan.num_rows, benchmark.name) as progress:
+            with meter(console, plan.num_rows, about[0].name) as progress:
                 for report in _reports(ShardWorker, about, plan.shards, resources):
                     shard = report.shard
                     progress.advance(shard.num_rows, f"{shard.dataset}/{shard.model}")
@@ -187,7 +199,8 @@ def _carry_out(
                     progress.advance(timed.shard.num_rows, timed.shard.tasks[0].explainer)
 
 
-def _announcement(plan: Plan, timings: Plan, jobs: Sequence[RoarJob], resources: Resources) -> str:
+def _announcement(todo: Todo, resources: Resources) -> str:
+    plan, timings, jobs = todo.plan, todo.timings, todo.jobs
     held = plan.num_rows_wanted - plan.num_rows
     parts = [f"{plan.num_rows} rows to compute in {len(plan.shards)} shards"] if plan.shards else []
     parts += [f"{held} rows held already"] if held else []
@@ -233,6 +246,8 @@ def choose_resources(
         workers = torch.cuda.device_count() if device == "cuda" else num_cores()
     if address is not None:
         check_form(address)
-    if address is not None and workers == 0:
-        raise UserError("--workers 0 runs in this process, and --address on a cluster; give one")
+        if workers == 0:
+            raise UserError(
+                "--workers 0 runs in this process, and --address on a cluster; give one"
+            )
     return Resources(num_workers=workers, device=device, address=address)

@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -103,11 +103,10 @@ class Store:
         self.uri = uri
         self.folder = Folder.at(uri)
 
-    def parts(self, root: Literal["explanations", "scores", ""] = "") -> list[Part]:
-        """Return every complete part below explanations/, scores/ or both."""
-        roots = [root] if root else ["explanations", "scores"]
+    def parts(self) -> list[Part]:
+        """Return every complete part below explanations/ and scores/."""
         found = []
-        for path in (path for name in roots for path in self.folder.list(name)):
+        for path in (*self.folder.list("explanations"), *self.folder.list("scores")):
             match = PART.fullmatch(path)
             if match:
                 cell = (match["dataset"], match["model"], match["explainer"], match["metric"])
@@ -225,9 +224,13 @@ class Store:
                 frame[name] = frame[name].astype(str)
         return frame
 
+    def roar_parts(self) -> list[str]:
+        """Return the paths of all results of retraining jobs."""
+        return [path for path in self.folder.list("roar") if path.endswith(".parquet")]
+
     def read_roar(self) -> pd.DataFrame:
         """Return the retraining jobs with their dataset, model and explainer; empty where none."""
-        paths = [p for p in self.folder.list("roar") if p.endswith(".parquet")]
+        paths = self.roar_parts()
         frames = []
         for path, table in zip(paths, self.folder.map(self._read, paths), strict=True):
             names = dict(item.split("=", 1) for item in path.split("/")[1:4])
@@ -264,21 +267,20 @@ class Store:
         Raises:
             UserError: the folder holds no run.
         """
-        if not self.folder.exists("benchmark.yaml"):
+        content = self.folder.find("benchmark.yaml")
+        if content is None:
             raise UserError(
                 f"{self.uri!r} is not a run folder: it has no benchmark.yaml; "
                 "give the folder that 'swagflow run' wrote"
             )
-        return cast(dict[str, Any], yaml.safe_load(self.folder.read("benchmark.yaml")))
+        return cast(dict[str, Any], yaml.safe_load(content))
 
     def write_benchmark(self, description: dict[str, Any]) -> None:
         text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
         self.folder.write("benchmark.yaml", text.encode())
 
     def read_provenance(self) -> dict[str, Any]:
-        if not self.folder.exists("provenance.json"):
-            return {}
-        return cast(dict[str, Any], json.loads(self.folder.read("provenance.json")))
+        return cast(dict[str, Any], json.loads(self.folder.find("provenance.json") or "{}"))
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         self.folder.write("provenance.json", json.dumps(provenance, indent=2).encode())

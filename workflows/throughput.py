@@ -39,8 +39,7 @@ What = Literal[
     "scores",
     "ranks",
 ]
-
-
+PASSES = ("forward", "backward", "training")
 TIMED_OF_A_GRID = 4
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 
@@ -127,11 +126,8 @@ Pictures = Mapping[tuple[int, int], Tensor]
 """A few images_BCHW in [0, 1] by height and width."""
 
 
-def pictures_of(datasets: Iterable[Dataset]) -> Pictures:
-    """Return the pictures that methods are timed on: the first images of each size.
-
-    How long superpixels and regions take depends on what is in the picture.
-    """
+def _pictures(datasets: Iterable[Dataset]) -> Pictures:
+    """Return the first images of each size."""
     found: dict[tuple[int, int], Tensor] = {}
     for dataset in datasets:
         size = dataset.input_size
@@ -141,9 +137,6 @@ def pictures_of(datasets: Iterable[Dataset]) -> Pictures:
     return found
 
 
-PASSES = ("forward", "backward", "training")
-
-
 def _architecture(unit: Unit) -> str:
     """Return whose passes a unit of `PASSES` is."""
     spec = unit.subject[0] if unit.what == "training" else unit.subject
@@ -151,27 +144,28 @@ def _architecture(unit: Unit) -> str:
 
 
 def measure(
-    units: Iterable[Unit], device: str, threads: int, pictures: Pictures | None = None
+    units: Iterable[Unit], device: str, threads: int, datasets: Iterable[Dataset] = ()
 ) -> Throughput:
     """Time each unit on this machine, with as many threads as a worker has.
 
     Of units whose names differ in numbers only, as those of a grid do, a few are timed for all.
 
     Args:
-        pictures: what methods are timed on; photographs for sizes that it lacks.
+        datasets: methods are timed on their first images, because how long superpixels and regions
+            take depends on the picture; on photographs where there are none of a size.
     """
     tune_allocator()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     where = torch.device(device)
     models = _Models(where)
-    given = pictures or {}
+    pictures = _pictures(datasets)
     timed: dict[Unit, float] = {}
     seconds: dict[str, float] = {}
     try:
         for unit, example in _examples(units).items():
             if example not in timed:
-                timed[example] = _seconds(example, models, where, given)
+                timed[example] = _seconds(example, models, where, pictures)
             seconds[unit.key] = timed[example]
         return Throughput(device_name(where), seconds)
     finally:

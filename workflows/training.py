@@ -223,16 +223,14 @@ def _claim(
         "images": [len(dataset.image_ids) for dataset in datasets],
         "datasets": [dataset.fingerprint for dataset in datasets],
     }
-    if num_workers > 1:
-        about["workers"] = num_workers
-    text = json.dumps(about, indent=2).encode()
-    if not folder.exists("train.json"):
-        folder.write("train.json", text)
+    content = folder.find("train.json")
+    if content is None:
+        workers = {"workers": num_workers} if num_workers > 1 else {}
+        folder.write("train.json", json.dumps({**about, **workers}, indent=2).encode())
         return
-    wanted, held = json.loads(text), json.loads(folder.read("train.json"))
-    wanted.pop("workers", None)
+    held = json.loads(content)
     begun = held.pop("workers", 1)
-    if held != wanted:
+    if held != json.loads(json.dumps(about)):
         raise UserError(
             f"{folder.root} holds another training run (see its train.json); give another folder"
         )
@@ -250,9 +248,10 @@ def _workers(count: int) -> str:
 
 def read_history(folder: Folder) -> dict[int, TrainRow]:
     """Return the rows of history.csv by epoch; none where there is no such file."""
-    if not folder.exists("history.csv"):
+    content = folder.find("history.csv")
+    if content is None:
         return {}
-    rows = csv.DictReader(io.StringIO(folder.read("history.csv").decode()))
+    rows = csv.DictReader(io.StringIO(content.decode()))
     return {
         int(row["epoch"]): TrainRow(
             int(row["epoch"]), *(float(value) for key, value in row.items() if key != "epoch")

@@ -12,7 +12,7 @@ from swag.classifier import Classifier
 from swag.signals import Signals
 from swag.types import Batch, Explainer, Score
 
-_CHEAP_WARM_UP = 1.0  # seconds
+CHEAP_WARM_UP = 1.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Efficiency:
         alone = [seconds_of(explainer, classifier, single) for single in singles]
         size = classifier.batch_size
         turns = [part_of(batch, first, first + size) for first in range(0, len(batch), size)]
-        if sum(alone[:size]) <= _CHEAP_WARM_UP:
+        if sum(alone[:size]) <= CHEAP_WARM_UP:
             seconds_of(explainer, classifier, turns[0])
         batched: list[float] = []
         for turn in turns:
