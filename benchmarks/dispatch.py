@@ -16,12 +16,12 @@ from unittest.mock import patch
 
 import ray
 
-from workflows import ray_runner
-from workflows.benchmark import Benchmark
-from workflows.plan import Shard
-from workflows.ray_runner import run_on_ray
-from workflows.work import Resources
-from workflows.worker import ShardReport
+from swagflow.config.benchmark import Benchmark
+from swagflow.engine.plan import Shard
+from swagflow.engine.resources import Resources
+from swagflow.engine.shard_worker import ShardReport
+from swagflow.on_ray import runner
+from swagflow.on_ray.runner import OnRay
 
 SIMULATED_SECONDS = 60.0
 """Of a shard in the simulation; it decides nothing but the order of events."""
@@ -61,7 +61,7 @@ def dispatch(
 ) -> Dispatched:
     """Hand out shards, each of so many seconds, as a run does; no worker's start counts."""
     ends, own = [], []
-    for _ in run_on_ray(Sleeper, (benchmark, str(seconds)), shards, resources):
+    for _ in OnRay().reports(Sleeper, (benchmark, str(seconds)), shards, resources):
         ends.append(time.perf_counter())
         own.append(time.process_time())
     assert len(ends) == len(shards)
@@ -77,7 +77,7 @@ def simulated(benchmark: Benchmark, shards: Sequence[Shard], workers: int) -> Di
 @contextmanager
 def simulation(of: Simulation) -> Iterator[None]:
     """Let runs use a simulation in the place of Ray."""
-    with patch.object(ray_runner, "ray", of), patch.object(ray_runner, "session", nullcontext):
+    with patch.object(runner, "ray", of), patch.object(runner, "session", nullcontext):
         yield
 
 
@@ -91,7 +91,7 @@ def crowd(
     resources = Resources(num_workers=workers)
     ray.init(address="local", include_dashboard=False, num_cpus=PROCESSES, logging_level="error")
     try:
-        make = ray.remote(ray_runner._Actor).options(
+        make = ray.remote(runner._Actor).options(
             num_cpus=1, max_concurrency=-(-workers // PROCESSES)
         )
         actors = [
@@ -101,9 +101,9 @@ def crowd(
 
         def start(_: Any) -> Any:
             actor = next(places)
-            return ray_runner._Slot(actor, actor.__ray_ready__.remote())
+            return runner._Slot(actor, actor.__ray_ready__.remote())
 
-        with patch.object(ray_runner._Runner, "_start", start):
+        with patch.object(runner._Runner, "_start", start):
             return dispatch(benchmark, shards, resources, seconds)
     finally:
         ray.shutdown()
@@ -122,7 +122,7 @@ class Promise:
 
 
 class Simulation:
-    """What `workflows.ray_runner` uses of Ray, with a clock of its own and no processes."""
+    """What `swagflow.on_ray.runner` uses of Ray, with a clock of its own and no processes."""
 
     def __init__(self, workers: int) -> None:
         self.now = 0.0

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from tests.s3_server import CREDENTIALS
+from tests.support.s3_server import CREDENTIALS
 
 KEYS_OF_A_PAGE = 1000
 """As many as Amazon's service gives at a time."""

@@ -16,10 +16,10 @@ from PIL import Image
 
 from benchmarks.measure import synchronise
 from swag.models import ModelSpec, load_classifier
-from workflows.data import ImageFolder
-from workflows.hardware import default_device, device_name, tune_allocator
-from workflows.rehearsal import clock, photographs
-from workflows.throughput import forward_seconds, full_pass
+from swagflow.data import ImageFolder
+from swagflow.forecast.rehearsal import clock, photographs
+from swagflow.forecast.throughput import forward_seconds, full_pass
+from swagflow.hardware import default_device, device_name, tune_allocator
 
 SIZE = (224, 224)
 

@@ -36,9 +36,10 @@ from swag.classifier import Classifier
 from swag.explainers.controls import Centre
 from swag.metrics.deletion import Deletion
 from swag.models import ModelSpec, load_classifier
+from swag.protocols import Explainer
 from swag.signals import GRADIENTS, Signals
-from swag.types import Batch, Explainer
-from workflows.hardware import default_device, description, tune_allocator
+from swag.types import Batch
+from swagflow.hardware import default_device, description, tune_allocator
 
 MODELS = ("tiny_vgg", "tiny_resnet", "resnet50")
 VERSIONS = ("torch", "torchvision", "numpy", "scikit-image", "captum", "grad-cam")

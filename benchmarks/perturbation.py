@@ -37,7 +37,7 @@ from swag.explainers.xrai import XRAI
 from swag.models import ModelSpec, load_classifier
 from swag.signals import Signals
 from swag.types import Batch
-from workflows.hardware import description, tune_allocator
+from swagflow.hardware import description, tune_allocator
 
 SIDE = 224
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")

@@ -16,13 +16,14 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.loader import write_pictures
-from workflows.config import load_benchmark
-from workflows.cost import Estimate, units_of
-from workflows.plan_table import hours
-from workflows.run import choose_resources, compute, open_benchmark
-from workflows.store import Store
-from workflows.throughput import measure
-from workflows.work import Resources
+from swagflow.config.load import load_benchmark
+from swagflow.engine.compute import compute
+from swagflow.engine.opening import open_benchmark
+from swagflow.engine.resources import Resources, choose_resources
+from swagflow.forecast.cost import Estimate, units_of
+from swagflow.forecast.plan_table import hours
+from swagflow.forecast.throughput import measure
+from swagflow.store.run_folder import Store
 
 
 def main() -> None:

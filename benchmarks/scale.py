@@ -21,11 +21,12 @@ from torch import Tensor
 
 from benchmarks.dispatch import Dispatched, crowd, simulated
 from benchmarks.listing import listing_server, local_folder
-from workflows.benchmark import Benchmark
-from workflows.config import load_benchmark
-from workflows.hardware import description
-from workflows.plan import Plan, Shard, make_plan
-from workflows.store import KEY_DIGITS, Part, Store
+from swagflow.config.benchmark import Benchmark
+from swagflow.config.load import load_benchmark
+from swagflow.engine.plan import Plan, Shard, make_plan
+from swagflow.hardware import description
+from swagflow.store.parts import KEY_DIGITS, Part
+from swagflow.store.run_folder import Store
 
 
 class Counted:

@@ -25,7 +25,8 @@ from benchmarks.measure import Passes, Task, in_turns, photographs
 from swag.classifier import Classifier
 from swag.importance import sobel_magnitude
 from swag.signals import Signals
-from swag.superpixels import SLIC, Features, Quickshift, Segmenters, Statistic, pool
+from swag.superpixels import SLIC, Quickshift, Segmenters, Statistic, pool
+from swag.superpixels.segmenters import Features
 from swag.types import Batch
 
 PIXELS_PER_SUPERPIXEL = 224 * 224 / 300

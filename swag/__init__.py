@@ -3,8 +3,9 @@
 from swag.api import explain
 from swag.catalog import EXPLAINERS, METRICS
 from swag.classifier import Classifier
+from swag.protocols import Explainer, Metric
 from swag.signals import Signals
-from swag.types import Batch, Explainer, Metric, Score
+from swag.types import Batch, Score
 
 __all__ = [
     "EXPLAINERS",

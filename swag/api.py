@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swag.catalog import EXPLAINERS, lookup
+from swag.catalog import EXPLAINERS
 from swag.classifier import Classifier, frozen
+from swag.lookup import lookup
+from swag.protocols import Explainer
 from swag.signals import Signals
-from swag.types import Batch, Explainer
+from swag.types import Batch
 
 
 def explain(

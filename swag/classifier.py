@@ -17,7 +17,7 @@ class Classifier:
 
     Args:
         model: maps normalised images_BCHW to logits_BK. It must be in evaluation mode; `frozen`
-            puts a model there for a while, `swag.models.load_classifier` for good.
+            puts a model there for a while, `swag.models.loading.load_classifier` for good.
         mean, std: per channel, of images in [0, 1]; normalised images are (image - mean) / std.
         cam_layer: dotted name of the module whose output Grad-CAM weights; None: the last module
             whose output is a map of more than one cell, found by one forward pass.

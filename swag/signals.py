@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -14,9 +14,6 @@ from torch import Tensor
 from swag.backward import captured, guide, recording
 from swag.classifier import Classifier
 from swag.types import Batch
-
-if TYPE_CHECKING:
-    from swag.superpixels import Segmenter
 
 T = TypeVar("T")
 GRADIENTS = frozenset({"gradient", "guided_gradient", "layer"})
@@ -98,7 +95,7 @@ class Signals:
         image_BHWC = self.batch.image_BCHW.permute(0, 2, 3, 1).cpu().double().numpy()
         return cast(np.ndarray, rgb2lab(image_BHWC))
 
-    def segments(self, segmenter: Segmenter) -> Tensor:
+    def segments(self, segmenter: Callable[[Signals], Tensor]) -> Tensor:
         """Return labels_BHW, int64 from 0 without gaps in each image, on the batch's device."""
         return self.once(segmenter, lambda: segmenter(self))
 

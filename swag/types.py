@@ -14,13 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from swag.signals import Signals
 
 Kind = Literal["region", "pixel", "control"]
 
@@ -76,21 +73,6 @@ class Batch:
         return self.image_BCHW.device
 
 
-@runtime_checkable
-class Explainer(Protocol):
-    """A frozen dataclass: fields are configuration, `version` grows when numbers change."""
-
-    version: ClassVar[int]
-    kind: ClassVar[Kind]
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """Gradient signals it reads, so that one pass can compute those of all explainers."""
-
-    def __call__(self, signals: Signals) -> Tensor:
-        """Return saliency_BHW: float32, finite, on the batch's device."""
-
-
 @dataclass(frozen=True)
 class Score:
     """What a metric says of each image of a batch."""
@@ -101,14 +83,3 @@ class Score:
     """float32."""
     columns: Mapping[str, Tensor | tuple[str, ...]] = field(default_factory=dict)
     """Further per-image values, stored under their own names; each (B,), (B, n) or B texts."""
-
-
-@runtime_checkable
-class Metric(Protocol):
-    """A frozen dataclass like an explainer."""
-
-    version: ClassVar[int]
-    higher_is_better: ClassVar[bool]
-
-    def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
-        """Score each image's saliency."""

@@ -1,9 +1,13 @@
-"""What can go wrong, in one place.
+"""What can go wrong, in one place, and how a command then ends.
 
 UserError     what the user gave cannot work; one message, exit code 2, no traceback
 StorageError  the run folder cannot be read or written; it ends the run, which can be resumed
 ImageError    one image cannot be used; it becomes a row with the error in it
 """
+
+EXIT_MISSING_ROWS = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
 
 
 class UserError(Exception):

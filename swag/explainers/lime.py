@@ -12,7 +12,8 @@ from torch import Tensor
 from swag.packing import Part, target_probability
 from swag.rng import generator
 from swag.signals import Signals
-from swag.superpixels import Quickshift, Segmenters, pool
+from swag.superpixels.pooling import pool
+from swag.superpixels.segmenters import Quickshift, Segmenters
 from swag.types import Kind
 
 Fill = Literal["mean", "black"]

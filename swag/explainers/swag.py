@@ -9,7 +9,8 @@ from torch import Tensor
 
 from swag.importance import Source, gradient_need, pixel_importance
 from swag.signals import Signals
-from swag.superpixels import SLIC, Segmenters, Statistic, pool
+from swag.superpixels.pooling import Statistic, pool
+from swag.superpixels.segmenters import SLIC, Segmenters
 from swag.types import Kind
 
 

@@ -9,8 +9,9 @@ from typing import ClassVar
 import torch
 
 from swag.classifier import Classifier
+from swag.protocols import Explainer
 from swag.signals import Signals
-from swag.types import Batch, Explainer, Score
+from swag.types import Batch, Score
 
 CHEAP_WARM_UP = 1.0  # seconds
 

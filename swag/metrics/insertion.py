@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from swag.metrics.deletion import Fill, area_under, curves, shared_step
+from swag.curves.ranks import shared_step
+from swag.curves.scores import Fill, area_under, curves
 from swag.signals import Signals
 from swag.types import Score
 

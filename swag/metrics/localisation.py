@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from swag.metrics.checks import require_finite, require_fit
+from swag.checks import require_finite, require_fit
 from swag.rng import generator
 from swag.signals import Signals
 from swag.types import Score

@@ -1,13 +1,13 @@
 """Data sets by the names that configurations use."""
 
-from workflows.data.base import Dataset, DatasetConfig, Sample, load_image
-from workflows.data.cub200 import CUB200
-from workflows.data.digit_scenes import DigitScenes
-from workflows.data.flowers102 import Flowers102
-from workflows.data.folder import ImageFolder
-from workflows.data.imagenet import ImageNet
-from workflows.data.parquet import ImageParquet
-from workflows.data.stanford_dogs import StanfordDogs
+from .base import Dataset, DatasetConfig, Sample, load_image
+from .cub200 import CUB200
+from .digit_scenes import DigitScenes
+from .flowers102 import Flowers102
+from .folder import ImageFolder
+from .imagenet import ImageNet
+from .parquet import ImageParquet
+from .stanford_dogs import StanfordDogs
 
 DATASETS: dict[str, type[DatasetConfig]] = {
     "digit_scenes": DigitScenes,

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 import torch
 from torch import Tensor
 
-from workflows.data.places import Place
-from workflows.errors import ImageError
+from ..errors import ImageError
+from .remote import Place
 
 LARGEST_FILE = 2**20
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")

@@ -15,9 +15,9 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 from torch import Tensor
 
-from workflows.data.base import Sample, fingerprint, first, load_image, read_rgb, shuffled
-from workflows.data.places import Place, look_ahead, opened, place
-from workflows.errors import ImageError, UserError
+from ..errors import ImageError, UserError
+from .base import Sample, fingerprint, first, load_image, read_rgb, shuffled
+from .remote import Place, look_ahead, opened, place
 
 Split = Literal["train", "validation"]
 

@@ -17,8 +17,9 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from swag.rng import generator
-from workflows.data.places import Place, opened
-from workflows.errors import ImageError, UserError
+
+from ..errors import ImageError, UserError
+from .remote import Place, opened
 
 
 @dataclass(frozen=True)

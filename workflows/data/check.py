@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from swag.catalog import lookup
-from workflows.data import DATASETS
-from workflows.data.base import Dataset, DatasetConfig
-from workflows.errors import ImageError, UserError
-from workflows.hardware import num_cores
+from swag.lookup import lookup
+
+from ..errors import ImageError, UserError
+from ..hardware import num_cores
+from . import DATASETS
+from .base import Dataset, DatasetConfig
 
 
 class Official(NamedTuple):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workflows.data.archive import Archive, ArchiveConfig, Index, as_mask, read_mask
-from workflows.data.places import Place
+from .archive import Archive, ArchiveConfig, Index, as_mask, read_mask
+from .remote import Place
 
 
 @dataclass(frozen=True, kw_only=True)

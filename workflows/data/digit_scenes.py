@@ -14,8 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from swag.rng import generator
-from workflows.data.base import Sample, fingerprint, first, read_rgb, to_tensor
-from workflows.errors import ImageError, UserError
+
+from ..errors import ImageError, UserError
+from .base import Sample, fingerprint, first, read_rgb, to_tensor
 
 Split = Literal["train", "validation"]
 

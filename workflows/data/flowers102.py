@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workflows.data.archive import Archive, ArchiveConfig, Index, as_mask, read_mask
-from workflows.data.places import Place
+from .archive import Archive, ArchiveConfig, Index, as_mask, read_mask
+from .remote import Place
 
 PARTS = {"train": ("trnid", "valid"), "validation": ("tstid",)}
 """The archive's own parts in each split; training on both of the small ones is the custom

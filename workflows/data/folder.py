@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from workflows.data.base import Sample, fingerprint, first, load_image, shuffled
-from workflows.data.places import Place, RemotePath, place
-from workflows.errors import UserError
-from workflows.files import READERS
+from ..errors import UserError
+from ..store.files import READERS
+from .base import Sample, fingerprint, first, load_image, shuffled
+from .remote import Place, RemotePath, place
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workflows.data.annotations import read_boxes_N4
-from workflows.data.archive import Archive, ArchiveConfig, Index
-from workflows.data.places import Place, look_ahead, opened
+from .annotations import read_boxes_N4
+from .archive import Archive, ArchiveConfig, Index
+from .remote import Place, look_ahead, opened
 
 NUM_CLASSES = 1000
 _WNID = re.compile(r"n\d{8}")

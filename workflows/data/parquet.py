@@ -18,9 +18,9 @@ import pyarrow as pa
 from pyarrow import fs
 from pyarrow import parquet as pq
 
-from workflows.data.base import Sample, fingerprint, first, load_image, shuffled
-from workflows.errors import ImageError, UserError
-from workflows.files import Folder
+from ..errors import ImageError, UserError
+from ..store.files import Folder
+from .base import Sample, fingerprint, first, load_image, shuffled
 
 KEPT_GROUPS = 4
 """Row groups in memory; a group is read whole, whichever of its images is wanted."""

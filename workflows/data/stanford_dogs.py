@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workflows.data.annotations import read_boxes_N4
-from workflows.data.archive import Archive, ArchiveConfig, Index
-from workflows.data.places import Place
+from .annotations import read_boxes_N4
+from .archive import Archive, ArchiveConfig, Index
+from .remote import Place
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workflows.errors import UserError
-from workflows.report.figures import paths_of, render
-from workflows.report.gallery import OpenDataset, Shown, choose_shown, gallery_figure
-from workflows.report.html import Page, render_page
-from workflows.report.scrubber import scrubber_data
-from workflows.report.sections import Section, build_sections, files_of
-from workflows.report.source import Run, RunStore
-from workflows.report.tables import Missing, missing_csv
+from ..errors import UserError
+from .figures import paths_of, render
+from .gallery import OpenDataset, Shown, choose_shown, gallery_figure
+from .html import Page, render_page
+from .scrubber import scrubber_data
+from .sections import Section, build_sections, files_of
+from .source import Run, RunStore
+from .tables import Missing, missing_csv
 
 __all__ = ["RunStore", "build_report"]
 

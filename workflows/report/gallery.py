@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from workflows.data import Dataset
-from workflows.errors import ImageError
-from workflows.report import names
-from workflows.report.figures import STYLE, literal
-from workflows.report.source import Experiment, Run
+from ..data import Dataset
+from ..errors import ImageError
+from . import names
+from .figures import STYLE, literal
+from .source import Experiment, Run
 
 Bytes = NDArray[np.uint8]
 OpenDataset = Callable[[str], Dataset | None]

@@ -13,12 +13,12 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from workflows.report import names
-from workflows.report.gallery import Bytes, Shown, jpeg, overlay
-from workflows.report.sections import Section
-from workflows.report.source import Run
-from workflows.report.tables import Missing
-from workflows.report.views import column_names, definitions, headline, section_views
+from . import names
+from .gallery import Bytes, Shown, jpeg, overlay
+from .sections import Section
+from .source import Run
+from .tables import Missing
+from .views import column_names, definitions, headline, section_views
 
 SHOWN_MISSING = 200
 
@@ -37,7 +37,7 @@ class Page:
 def render_page(run: Run, page: Page) -> str:
     """Return the page's HTML."""
     environment = Environment(
-        loader=PackageLoader("workflows.report", "."),
+        loader=PackageLoader("swagflow.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -143,5 +143,5 @@ def method_label(name: str) -> Markup:
 
 
 def _asset(name: str) -> Markup:
-    text = (files("workflows.report") / name).read_text(encoding="utf-8")
+    text = (files(str(__package__)) / name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704  # a file of this package

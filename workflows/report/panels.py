@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from swag.stats import Interval, summarise
-from workflows.report import names
-from workflows.report.figures import Line, Panel, shades
-from workflows.report.source import Run
-from workflows.report.tables import Column, Table
+
+from . import names
+from .figures import Line, Panel, shades
+from .source import Run
+from .tables import Column, Table
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def paper_values(experiment: str) -> PaperValues:
     """Return what the paper's table of that name says; empty where it has none."""
     if experiment not in _SECTIONS:
         return {}
-    text = (files("workflows.report") / "paper_tables.json").read_text(encoding="utf-8")
+    text = (files(str(__package__)) / "paper_tables.json").read_text(encoding="utf-8")
     table = json.loads(text)[_SECTIONS[experiment]]
     return dict(_values(experiment, table))
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from swag.metrics.localisation import choose_alpha, is_held_out, is_wrong
 from swag.stats import Floats
-from workflows.report import names
-from workflows.report.paper import ROAR_VARIANTS
+
+from . import names
+from .paper import ROAR_VARIANTS
 
 
 def by_variant(scores: pd.DataFrame) -> pd.DataFrame:

@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from swag.classifier import IMAGENET_MEAN
-from swag.metrics.deletion import removal_step
-from workflows.report import names
-from workflows.report.gallery import Shown, jpeg
-from workflows.report.source import Experiment, Run
+from swag.curves.ranks import removal_step
+
+from . import names
+from .gallery import Shown, jpeg
+from .source import Experiment, Run
 
 MOST_STEPS = 255  # a pixel's step is one byte
 

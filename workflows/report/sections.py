@@ -9,13 +9,14 @@ from functools import partial
 import pandas as pd
 
 from swag.stats import bootstrap_interval, student_interval
-from workflows.report import names
-from workflows.report.figures import Axis, line_figure, paths_of, render
-from workflows.report.panels import SWEEPS, curve_panels, sweep_panels
-from workflows.report.paper import ROAR_VARIANTS, PaperValues, paper_values
-from workflows.report.rows import by_variant, roar_scores
-from workflows.report.source import Experiment, Run
-from workflows.report.tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
+
+from . import names
+from .figures import Axis, line_figure, paths_of, render
+from .panels import SWEEPS, curve_panels, sweep_panels
+from .paper import ROAR_VARIANTS, PaperValues, paper_values
+from .rows import by_variant, roar_scores
+from .source import Experiment, Run
+from .tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
 
 BAND_RESAMPLES = 1000  # a band is only looked at, and every point of every curve has one
 ORDER = ("table1", "table2", "table3", "figure3", "table4", "table5", "figure5")

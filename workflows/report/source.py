@@ -13,7 +13,7 @@ from swag.types import Kind
 
 
 class RunStore(Protocol):
-    """The part of `workflows.store.Store` that a report needs."""
+    """The part of `swagflow.store.run_folder.Store` that a report needs."""
 
     def read_benchmark(self) -> dict[str, Any]: ...
     def read_provenance(self) -> dict[str, Any]: ...

@@ -14,7 +14,8 @@ import pandas as pd
 
 from swag.stats import Floats, Interval, bootstrap_interval, compare, holm, summarise
 from swag.types import Kind
-from workflows.report.paper import PaperValues
+
+from .paper import PaperValues
 
 KEYS = ["dataset", "model", "variant"]
 Column = tuple[str, str, str]

@@ -9,10 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from workflows.report import names
-from workflows.report.figures import INK, MUTED, RULE
-from workflows.report.sections import Drawing, Section
-from workflows.report.tables import Cell, Column, Table
+from . import names
+from .figures import INK, MUTED, RULE
+from .sections import Drawing, Section
+from .tables import Cell, Column, Table
 
 ALPHA = 0.05
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)"}

@@ -1,0 +1,1 @@
+"""Perturbation curves: ranks of pixels, and scores as they go or come."""

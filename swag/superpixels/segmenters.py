@@ -1,0 +1,152 @@
+"""Segmenters: what divides the images of a batch into superpixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+import torch
+from skimage.segmentation import quickshift, slic
+from torch import Tensor
+
+from swag.checks import require_one_of, require_positive
+from swag.importance import Source, gradient_need, pixel_importance
+from swag.signals import Signals
+from swag.superpixels.lab import lab_BHWC
+from swag.superpixels.parallel import each
+from swag.superpixels.slic import slic_BHW
+
+Features = Literal["image", "image_gradient", "gradient"]
+Implementation = Literal["skimage", "torch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SLIC:
+    """Connected clusters of similar, close pixels (Achanta et al., 2012).
+
+    What similar means is Hartley et al., eq. 4 ("image"), eq. 5 ("image_gradient") or eq. 6
+    ("gradient"): distances of the Lab colours and of the pixel importance `gradient`, which is
+    brought to 0..100 within each image, each divided by its weight.
+    """
+
+    features: Features = "image"
+    num_segments: int = 300
+    """Cells of the initial grid, about; small superpixels then merge with others."""
+    colour_weight: float = 10.0
+    """w_c; higher ones make rounder superpixels that follow colours less."""
+    gradient_weight: float = 8.0
+    """w_g, likewise."""
+    gradient: Source = "guided_gradient"
+    max_iterations: int = 10
+    implementation: Implementation = "skimage"
+    """scikit-image, an image on each thread, or `slic_BHW`, all at once on their device."""
+
+    def __post_init__(self) -> None:
+        require_one_of("features", self.features, get_args(Features))
+        require_one_of("gradient", self.gradient, get_args(Source))
+        require_one_of("implementation", self.implementation, get_args(Implementation))
+        for name in ("num_segments", "max_iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("colour_weight", "gradient_weight"):
+            require_positive(name, getattr(self, name))
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset() if self.features == "image" else gradient_need(self.gradient)
+
+    def __call__(self, signals: Signals) -> Tensor:
+        features_BHWF = self.features_BHWF(signals)
+        if self.implementation == "torch":
+            return slic_BHW(features_BHWF, self.num_segments, self.max_iterations)
+        return _stacked(each(self._segment, features_BHWF.numpy()), signals)
+
+    def features_BHWF(self, signals: Signals) -> Tensor:
+        """Return what a pixel is compared by, in units of the spacing of superpixels, float64.
+
+        They lie where the implementation works: on the CPU or on the batch's device.
+        """
+        parts = []
+        if self.features != "gradient":
+            parts.append(_colour_BHWC(signals, self.implementation) / self.colour_weight)
+        if self.features != "image":
+            parts.append(_scaled_BHW(signals, self.gradient)[..., None] / self.gradient_weight)
+        device = "cpu" if self.implementation == "skimage" else signals.batch.device
+        return torch.cat([part.to(device) for part in parts], dim=-1)
+
+    def _segment(self, features_HWF: np.ndarray) -> np.ndarray:
+        # `slic` stretches its input to [0, 1] and then divides it by the compactness.
+        extent = float(features_HWF.max() - features_HWF.min())
+        labels_HW: np.ndarray = slic(
+            features_HWF,
+            n_segments=self.num_segments,
+            compactness=1 / extent if extent else 1.0,
+            max_num_iter=self.max_iterations,
+            convert2lab=False,
+            start_label=0,
+            channel_axis=-1,
+        )
+        return labels_HW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quickshift:
+    """Trees of pixels that lead to modes of colour and place (Vedaldi and Soatto, 2008).
+
+    The defaults are those of LIME's authors, whose ties are broken by the same fixed seed.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    kernel_size: float = 4
+    """Width of the density's Gaussian in pixels; higher ones give fewer superpixels."""
+    max_dist: float = 200
+    """Longest link of a tree; higher ones give fewer superpixels."""
+    ratio: float = 0.2
+    """How much colour counts beside place."""
+
+    def __post_init__(self) -> None:
+        if not self.kernel_size >= 1:
+            raise ValueError(f"kernel_size must be at least 1, got {self.kernel_size}")
+        require_positive("max_dist", self.max_dist)
+        if not 0 <= self.ratio <= 1:
+            raise ValueError(f"ratio must lie in [0, 1], got {self.ratio}")
+
+    def __call__(self, signals: Signals) -> Tensor:
+        return _stacked(each(self._segment, signals.lab_BHWC), signals)
+
+    def _segment(self, lab_HWC: np.ndarray) -> np.ndarray:
+        labels_HW: np.ndarray = quickshift(
+            lab_HWC,
+            kernel_size=self.kernel_size,
+            max_dist=self.max_dist,
+            ratio=self.ratio,
+            convert2lab=False,
+        )
+        return labels_HW
+
+
+Segmenters = SLIC | Quickshift
+
+
+def _colour_BHWC(signals: Signals, implementation: Implementation) -> Tensor:
+    if implementation == "skimage":
+        return torch.from_numpy(signals.lab_BHWC)
+    return signals.once("lab_on_device", lambda: lab_BHWC(signals.batch.image_BCHW))
+
+
+def _scaled_BHW(signals: Signals, source: Source) -> Tensor:
+    def compute() -> Tensor:
+        value_BHW = pixel_importance(signals, source).double()
+        if not bool(torch.isfinite(value_BHW).all()):
+            raise ValueError(f"superpixels cannot follow {source!r}: it is not finite")
+        low_B11 = value_BHW.amin((1, 2), keepdim=True)
+        extent_B11 = value_BHW.amax((1, 2), keepdim=True) - low_B11
+        return 100 * (value_BHW - low_B11) / extent_B11.where(extent_B11 > 0, 1.0)
+
+    return signals.once(("scaled_importance", source), compute)
+
+
+def _stacked(labels: list[np.ndarray], signals: Signals) -> Tensor:
+    return torch.from_numpy(np.stack(labels)).long().to(signals.batch.device)

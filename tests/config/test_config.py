@@ -1,0 +1,191 @@
+"""Configuration: merging over presets, overrides, and an error for everything that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from swag.explainers.swag import SWAG
+from swag.superpixels import SLIC, Quickshift
+from swagflow.config.load import load_benchmark, resolve
+from swagflow.errors import UserError
+
+MINIMAL = {
+    "name": "toy",
+    "datasets": {"squares": {"type": "tests.support.plugins:Squares"}},
+    "models": {"toy": {"architecture": "tests.support.plugins:toy_cnn", "weights": "random:0"}},
+    "explainers": {"swag_ig": {}},
+    "metrics": {"deletion": {}},
+}
+
+
+def changed(**sections: object) -> dict[str, object]:
+    return {**MINIMAL, **sections}
+
+
+def test_fields_are_merged_deeply_over_the_preset() -> None:
+    benchmark = resolve(changed(explainers={"swag_ig": {"superpixels": {"num_segments": 75}}}))
+    swag_ig = benchmark.explainers["swag_ig"]
+    assert swag_ig == SWAG(
+        superpixels=SLIC(
+            features="image_gradient", num_segments=75, colour_weight=20.0, gradient_weight=8.0
+        )
+    )
+
+
+def test_a_preset_can_serve_under_another_name() -> None:
+    benchmark = resolve(changed(explainers={"swag_100": {"type": "swag"}, "swag": {}}))
+    assert benchmark.explainers["swag_100"] == benchmark.explainers["swag"]
+
+
+def test_a_nested_type_starts_from_its_own_defaults() -> None:
+    fields = {"swag": {"superpixels": {"type": "quickshift", "max_dist": 50.0}}}
+    swag = resolve(changed(explainers=fields)).explainers["swag"]
+    assert isinstance(swag, SWAG)
+    assert swag.superpixels == Quickshift(max_dist=50.0)
+
+
+def test_a_model_may_have_other_weights_on_a_data_set() -> None:
+    models = {"toy": {**MINIMAL["models"]["toy"], "on": {"squares": {"weights": "random:7"}}}}  # type: ignore[index]
+    benchmark = resolve(changed(models=models))
+    assert benchmark.model_spec("squares", "toy").weights == "random:7"
+    assert benchmark.models["toy"].weights == "random:0"
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"shard_sise": 3}, r"unknown key 'shard_sise'; did you mean 'shard_size'\?"),
+        (
+            {"explainers": {"swga": {}}},
+            r"explainers.swga: explainer 'swga' is unknown; did you mean",
+        ),
+        (
+            {"explainers": {"swag": {"superpixels": {"num_segment": 3}}}},
+            r"unknown key 'explainers.swag.superpixels.num_segment'; did you mean 'num_segments'\?",
+        ),
+        (
+            {"explainers": {"swag": {"superpixels": {"num_segments": -3}}}},
+            r"explainers.swag: .*num_segments.*-3",
+        ),
+        ({"explainers": {"swag": {"weights": "colour"}}}, r"explainers.swag: weights.*'colour'"),
+        ({"metrics": {"deletion": {"steps": "28"}}}, r"metrics.deletion: steps.*'28'"),
+        ({"metrics": {"deletion": {"steps": 0}}}, r"metrics.deletion: .*at least 1 step, got 0"),
+        ({"metrics": {}}, r"metrics: a benchmark needs at least one"),
+        ({"shard_size": -1}, r"shard_size: wanted a whole number of at least 1, got -1"),
+        ({"explainers": {"swag/x": {"type": "swag"}}}, r"'swag/x' cannot be a name"),
+        ({"explainers": {"swag": 3}}, r"explainers.swag: wanted a mapping of fields, got 3"),
+        ({"datasets": {"squares": {"type": "nowhere:X"}}}, r"'nowhere:X' cannot be imported"),
+        ({"datasets": {"image_folder": {}}}, r"datasets.image_folder: root is not set"),
+        (
+            {"experiments": {"table1": {"explainers": ["swag_ig", "rise"]}}},
+            r"unknown key 'experiments.table1.explainers.rise'",
+        ),
+    ],
+)
+def test_every_mistake_is_one_clear_error(raw: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve(changed(**raw))
+
+
+def write(tmp_path: Path, raw: dict[str, object]) -> str:
+    path = tmp_path / "toy.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return str(path)
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL)
+    benchmark = load_benchmark(
+        path,
+        [
+            "model.weights=random:5",
+            "datasets.squares.images=3",
+            "explainers=[swag, grad_cam]",
+            "explainers.swag.superpixels.num_segments=9",
+        ],
+    )
+    assert benchmark.models["toy"].weights == "random:5"
+    assert list(benchmark.explainers) == ["swag", "grad_cam"]
+    assert benchmark.datasets["squares"].images == 3  # type: ignore[attr-defined]
+    swag = benchmark.explainers["swag"]
+    assert isinstance(swag, SWAG)
+    assert isinstance(swag.superpixels, SLIC)
+    assert swag.superpixels.num_segments == 9
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("images", "wanted key=value"),
+        ("seed=[", "the value is not YAML"),
+        ("name.first=3", "'name' holds a value and has no fields"),
+        ("nmae=3", "unknown key 'nmae'; did you mean 'name'"),
+    ],
+)
+def test_bad_overrides(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_benchmark(write(tmp_path, MINIMAL), [override])
+
+
+def test_model_is_ambiguous_among_several(tmp_path: Path) -> None:
+    toy = MINIMAL["models"]["toy"]  # type: ignore[index]
+    path = write(tmp_path, changed(models={"a": toy, "b": toy}))
+    with pytest.raises(UserError, match=r"this one has 2 \(a, b\); write models.NAME"):
+        load_benchmark(path, ["model.weights=x"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("- 1\n- 2\n", "holds list, not a mapping"), ("a: [", "not valid YAML")],
+)
+def test_bad_files(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError, match=message):
+        load_benchmark(str(path))
+
+
+def test_an_unknown_configuration_names_the_known_ones() -> None:
+    with pytest.raises(UserError, match=r"'no-such' was not found; .*full-benchmark"):
+        load_benchmark("no-such")
+
+
+def test_a_section_set_anew_prunes_the_experiments(tmp_path: Path) -> None:
+    experiments = {
+        "table1": {"explainers": ["swag", "centre"]},
+        "table2": {"explainers": ["centre"]},
+    }
+    raw = changed(explainers=["swag", "centre"], experiments=experiments)
+    benchmark = load_benchmark(write(tmp_path, raw), ["explainers=[swag, sobel]"])
+    assert list(benchmark.experiments) == ["table1"]
+    assert benchmark.experiments["table1"].explainers == ("swag", "sobel")
+
+
+def test_what_experiments_share_is_wanted_once() -> None:
+    experiments = {
+        "table1": {"explainers": ["swag", "centre"]},
+        "table2": {"explainers": ["swag"], "models": ["toy"]},
+        "masks": {"explainers": ["sobel"], "metric": None},
+    }
+    benchmark = resolve(changed(explainers=["swag", "centre", "sobel"], experiments=experiments))
+    assert benchmark.wanted("squares", "toy") == [
+        ("swag", None),
+        ("swag", "deletion"),
+        ("centre", None),
+        ("centre", "deletion"),
+        ("sobel", None),
+    ]
+
+
+def test_only_some_experiments(tmp_path: Path) -> None:
+    experiments = {"table1": {"explainers": ["swag"]}, "table2": {"explainers": ["centre"]}}
+    path = write(tmp_path, changed(explainers=["swag", "centre"], experiments=experiments))
+    benchmark = load_benchmark(path, only=["table2"])
+    assert benchmark.wanted("squares", "toy") == [("centre", None), ("centre", "deletion")]
+    assert list(benchmark.explainers) == ["centre"]
+    assert load_benchmark(path, only=[]) == load_benchmark(path)
+    with pytest.raises(UserError, match=r"unknown key 'only.tabel2'; did you mean 'table2'\?"):
+        load_benchmark(path, only=["tabel2"])

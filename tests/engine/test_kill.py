@@ -1,0 +1,151 @@
+"""Runs on Ray: the same bits for any number of workers, and after any killing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import ray
+import yaml
+
+from swagflow.store.run_folder import Store
+from tests.config.test_config import changed
+from tests.engine.test_run import EXPLAINERS, Runner, quick_report, rows_of  # noqa: F401
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+IMAGES = "datasets.squares.images=12"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """One Ray on this machine for the tests that run their driver in this process."""
+    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    runner = Runner(tmp_path_factory.mktemp("undisturbed"))
+    assert runner(IMAGES) == 0
+    return runner
+
+
+def same_results(folder: Path, reference: Runner) -> None:
+    """Assert that two runs hold the same masks and scores, bit for bit."""
+    mine, other = Store(str(folder)), Store(str(reference.folder))
+    pd.testing.assert_frame_equal(rows_of(mine), rows_of(other), check_exact=True)
+    for explainer in EXPLAINERS:
+        ours = mine.read_explanations("squares", "toy", explainer)
+        theirs = other.read_explanations("squares", "toy", explainer)
+        assert ours.keys() == theirs.keys()
+        assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.usefixtures("cluster")
+def test_any_number_of_workers_gives_the_same_bits(
+    tmp_path: Path, undisturbed: Runner, workers: int
+) -> None:
+    runner = Runner(tmp_path)
+    assert runner(IMAGES, workers=workers) == 0
+    same_results(runner.folder, undisturbed)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_shard_that_kills_its_worker_ends_as_rows_with_the_error(
+    tmp_path: Path, undisturbed: Runner
+) -> None:
+    runner = Runner(tmp_path)
+    explainers = {
+        **EXPLAINERS,
+        "killer": {"type": "tests.support.plugins:KILLER", "image_id": "square/5"},
+    }
+    assert runner(IMAGES, workers=2, explainers=explainers) == 1
+    scores = runner.scores()
+    bad = scores[scores["error"].notna()]
+    assert set(bad["image_id"]) == {f"square/{index}" for index in range(4, 8)}
+    assert bad["error"].str.contains("its worker died 3 times").all()
+    good = scores[scores["error"].isna() & (scores["explainer"] == "swag")]
+    reference = undisturbed.scores().set_index(["explainer", "image_id"])["value"]
+    for _, row in good.iterrows():
+        assert row["value"] == reference["swag", row["image_id"]]
+    assert len(good) == 8
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path, undisturbed: Runner) -> None:
+    runner = Runner(tmp_path)
+    killer = {
+        "type": "tests.support.plugins:KILLER",
+        "image_id": "square/5",
+        "once": str(tmp_path / "died"),
+    }
+    assert runner(IMAGES, workers=2, explainers={**EXPLAINERS, "killer": killer}) == 0
+    assert (tmp_path / "died").exists()
+    scores = runner.scores()
+    assert len(scores) == 12 * (len(EXPLAINERS) + 1)
+    kept = scores[scores["explainer"] != "killer"].set_index(["explainer", "image_id"])["value"]
+    reference = undisturbed.scores().set_index(["explainer", "image_id"])["value"]
+    pd.testing.assert_series_equal(kept.sort_index(), reference.sort_index(), check_exact=True)
+
+
+def start(folder: Path, config: Path, workers: int) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable, "-m", "swagflow", "run", str(config),
+        "--run-dir", str(folder), "--workers", str(workers), "--set", IMAGES,
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def wait_for_parts(folder: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while len(list(folder.rglob("*.parquet"))) < count and process.poll() is None:
+        assert time.monotonic() < deadline, "no part appeared in two minutes"
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize(("workers", "parts"), [(0, 1), (0, 9), (2, 1), (2, 12)])
+def test_a_killed_driver_resumes_to_the_same_bits(
+    tmp_path: Path, undisturbed: Runner, workers: int, parts: int
+) -> None:
+    config = tmp_path / "toy.yaml"
+    config.write_text(yaml.safe_dump(changed(explainers=EXPLAINERS, shard_size=4)))
+    folder = tmp_path / "run"
+    process = start(folder, config, workers)
+    wait_for_parts(folder, parts, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    held = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+    assert start(folder, config, workers).wait() == 0
+    same_results(folder, undisturbed)
+    assert all(path.stat().st_mtime_ns == when for path, when in held.items()), "computed twice"
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
+    config = tmp_path / "toy.yaml"
+    config.write_text(yaml.safe_dump(changed(explainers=EXPLAINERS, shard_size=1)))
+    command = [
+        sys.executable, "-m", "swagflow", "run", str(config), "--run-dir",
+        str(tmp_path / "run"), "--workers", "0", "--set", "datasets.squares.images=2000",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    )
+    wait_for_parts(tmp_path / "run", 5, process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"the same command goes on from there" in errors
+    assert b"Traceback" not in errors

@@ -1,0 +1,143 @@
+"""Data set, model and explainers as a third party would bring them, small enough for fast tests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from swag.rng import generator
+from swag.signals import Signals
+from swag.types import Kind
+from swagflow.data import Sample
+from swagflow.errors import ImageError
+
+SIZE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Squares:
+    """Noise with a bright square; every `bad_every`-th image cannot be read."""
+
+    images: int = 8
+    bad_every: int = 0
+    generation: int = 0
+
+    def open(self) -> _Squares:
+        return _Squares(self)
+
+
+class _Squares:
+    def __init__(self, config: Squares) -> None:
+        self._config = config
+        self.image_ids: Sequence[str] = [f"square/{index}" for index in range(config.images)]
+        self.class_names: Sequence[str] = ["left", "right"]
+        text = f"squares {config.bad_every} {config.generation}"
+        self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
+        self.input_size = (SIZE, SIZE)
+
+    def load(self, image_id: str) -> Sample:
+        index = int(image_id.partition("/")[2])
+        if self._config.bad_every and index % self._config.bad_every == 1:
+            raise ImageError("the file ends too early")
+        image = torch.from_numpy(
+            generator(0, image_id, "pixels").random((3, SIZE, SIZE), dtype="float32") / 2
+        )
+        left = 2 if index % 2 == 0 else 9
+        image[:, 5:10, left : left + 5] = 1.0
+        return Sample(image_id, image, label=index % 2)
+
+
+def toy_cnn(num_classes: int = 2) -> nn.Module:
+    """A small CNN with in-place ReLUs."""
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 8, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, num_classes),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brightness:
+    """The image's own brightness, with a constant added."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "pixel"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    offset: float = 0.0
+
+    def __call__(self, signals: Signals) -> Tensor:
+        return signals.batch.image_BCHW.mean(1) + self.offset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failing:
+    """Raises for shards that hold the image with this id."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "pixel"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    image_id: str = "square/0"
+
+    def __call__(self, signals: Signals) -> Tensor:
+        if self.image_id in signals.batch.image_ids:
+            raise RuntimeError("no explanation today")
+        return signals.batch.image_BCHW.mean(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Killer:
+    """Kills its own process at an image: always, or only while the file `once` does not exist."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "pixel"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    image_id: str = "square/0"
+    once: str = ""
+
+    def __call__(self, signals: Signals) -> Tensor:
+        if self.image_id in signals.batch.image_ids and not (
+            self.once and Path(self.once).exists()
+        ):
+            if self.once:
+                Path(self.once).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return signals.batch.image_BCHW.mean(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gated:
+    """Writes the number of its process into `file` at an image, and waits while the file exists."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "pixel"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    image_id: str = "square/0"
+    file: str = ""
+
+    def __call__(self, signals: Signals) -> Tensor:
+        gate = Path(self.file)
+        if self.image_id in signals.batch.image_ids and gate.exists():
+            gate.write_text(str(os.getpid()))
+            while gate.exists():
+                time.sleep(0.05)
+        return signals.batch.image_BCHW.mean(1)
+
+
+BRIGHTNESS = Brightness()
+FAILING = Failing()
+GATED = Gated()
+KILLER = Killer()

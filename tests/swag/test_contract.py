@@ -1,0 +1,240 @@
+"""What every explainer and metric of the catalog must keep to; new ones are taken up unasked."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+import swag
+from swag.catalog import EXPLAINERS, METRICS
+from swag.lookup import lookup
+from swag.protocols import Explainer, Metric
+from swag.signals import GRADIENTS, Signals
+from swag.types import Batch, Kind, Score
+from tests.support.toys import (
+    Counted,
+    annotated,
+    classifier_of,
+    images,
+    reduced,
+    take,
+    toy,
+    toy_cnn,
+    untouched,
+)
+
+SMALL_EXPLAINERS = {name: reduced(explainer) for name, explainer in EXPLAINERS.items()}
+SMALL_METRICS = {name: reduced(metric) for name, metric in METRICS.items()}
+each_explainer = pytest.mark.parametrize("name", EXPLAINERS)
+each_metric = pytest.mark.parametrize("name", METRICS)
+each = pytest.mark.parametrize("item", [*EXPLAINERS.values(), *METRICS.values()], ids=repr)
+
+
+def explained(explainer: Explainer, batch: Batch, batch_size: int = 4) -> Tensor:
+    classifier = classifier_of(toy_cnn(), batch_size=batch_size)
+    return explainer(Signals(classifier, batch, explainer.needs))
+
+
+def ramp(batch: Batch) -> Tensor:
+    """A saliency with ties that differs from image to image."""
+    count, _, height, width = batch.image_BCHW.shape
+    row_HW = torch.arange(height * width).view(height, width) // 5
+    shift_B = torch.tensor([hash_of(name) for name in batch.image_ids])
+    return ((row_HW + shift_B.view(count, 1, 1)) % 101).float()
+
+
+def hash_of(name: str) -> int:
+    return sum(name.encode())
+
+
+def assert_same(found: Tensor, expected: Tensor) -> None:
+    scale = float(expected.abs().max()) or 1.0
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * scale)
+
+
+def assert_same_score(found: Score, expected: Score, index: list[int]) -> None:
+    torch.testing.assert_close(
+        found.value_B, expected.value_B[index], rtol=1e-5, atol=1e-7, equal_nan=True
+    )
+    if expected.curve_BT is not None:
+        torch.testing.assert_close(found.curve_BT, expected.curve_BT[index])
+    assert found.columns.keys() == expected.columns.keys()
+    for name, column in found.columns.items():
+        torch.testing.assert_close(column, expected.columns[name][index], equal_nan=True)
+
+
+@each
+def test_is_a_frozen_configuration(item: Explainer | Metric) -> None:
+    assert isinstance(item, Explainer | Metric)
+    assert type(item).__doc__
+    assert item.version >= 1
+    assert type(item)(**{f.name: getattr(item, f.name) for f in dataclasses.fields(item)}) == item
+    assert hash(item) == hash(dataclasses.replace(item))
+    for field in dataclasses.fields(item):
+        assert f"{field.name}=" in repr(item)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(item, field.name, None)
+
+
+@each_explainer
+def test_explainer_declares_kind_and_needs(name: str) -> None:
+    assert EXPLAINERS[name].kind in get_args(Kind)
+    assert EXPLAINERS[name].needs <= GRADIENTS
+
+
+@each_explainer
+@pytest.mark.parametrize("size", [(32, 32), (24, 40)], ids=["square", "wide"])
+def test_saliency_has_shape_type_and_finite_values(name: str, size: tuple[int, int]) -> None:
+    image_BCHW = images(2, 40)[:, :, : size[0], : size[1]].contiguous()
+    saliency_BHW = explained(SMALL_EXPLAINERS[name], annotated(image_BCHW))
+    assert saliency_BHW.shape == (2, *size)
+    assert saliency_BHW.dtype == torch.float32
+    assert saliency_BHW.device == image_BCHW.device
+    assert not saliency_BHW.requires_grad
+    assert torch.isfinite(saliency_BHW).all()
+    assert any(saliency_HW.unique().numel() > 1 for saliency_HW in saliency_BHW)
+
+
+@each_explainer
+def test_constant_images_are_explained_too(name: str) -> None:
+    values = torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1, 1)
+    batch = annotated(values.expand(3, 3, 32, 32).contiguous())
+    assert torch.isfinite(explained(SMALL_EXPLAINERS[name], batch)).all()
+
+
+@each_explainer
+def test_explainer_touches_nothing(name: str) -> None:
+    explainer, classifier, batch = SMALL_EXPLAINERS[name], toy(), annotated(images(2))
+    with untouched(classifier.model, batch.image_BCHW, batch.mask_BHW, *batch.boxes):
+        explainer(Signals(classifier, batch, explainer.needs))
+
+
+@each_explainer
+def test_no_other_image_and_no_batch_size_changes_a_saliency(name: str) -> None:
+    explainer, batch = SMALL_EXPLAINERS[name], annotated(images(3))
+    expected = explained(explainer, batch)
+    assert torch.equal(explained(explainer, batch), expected), "a second run gave another result"
+    for index, batch_size in (([0, 1, 2], 1), ([2, 0, 1], 5), ([1], 64)):
+        found = explained(explainer, take(batch, index), batch_size)
+        assert_same(found, expected[index])
+
+
+def test_explainers_that_share_signals_do_not_disturb_each_other() -> None:
+    batch = annotated(images(2))
+    for explainers in (SMALL_EXPLAINERS, dict(reversed(SMALL_EXPLAINERS.items()))):
+        needs = itertools.chain.from_iterable(item.needs for item in explainers.values())
+        signals = Signals(toy(), batch, needs)
+        shared = {name: explainer(signals) for name, explainer in explainers.items()}
+        for name, saliency_BHW in shared.items():
+            assert_same(saliency_BHW, explained(explainers[name], batch))
+
+
+@each_explainer
+def test_explainer_runs_no_more_passes_than_it_declares(name: str) -> None:
+    """Beside them there are the classification pass, common to all, and constant images."""
+    explainer, model = SMALL_EXPLAINERS[name], Counted(toy_cnn())
+    classifier = classifier_of(model, cam_layer="model.4", batch_size=64)
+    signals = Signals(classifier, annotated(images(3)), explainer.needs)
+    signals.target_B  # noqa: B018
+    classification = (list(model.forwards), model.num_backwards)
+    assert classification == ([3], len(explainer.needs))
+    explainer(signals)
+    declared = 3 * getattr(explainer, "num_forwards", 0)
+    assert bool(declared) == (sum(model.forwards) > 3)
+    assert sum(model.forwards) - 3 <= declared + 2
+    assert (model.num_backwards > classification[1]) == hasattr(explainer, "num_backwards")
+
+
+def test_all_gradient_methods_together_cost_one_forward_and_two_backward_passes() -> None:
+    cheap = {name: item for name, item in EXPLAINERS.items() if not hasattr(item, "num_forwards")}
+    assert len(cheap) >= 14
+    model = Counted(toy_cnn())
+    needs = itertools.chain.from_iterable(item.needs for item in cheap.values())
+    classifier = classifier_of(model, cam_layer="model.4")
+    signals = Signals(classifier, annotated(images(2, 24)), needs)
+    for explainer in cheap.values():
+        explainer(signals)
+    assert (model.forwards, model.num_backwards) == ([2], 2)
+
+
+@each_metric
+def test_score_has_shape_and_type(name: str) -> None:
+    batch = annotated(images(3))
+    score = SMALL_METRICS[name](Signals(toy(), batch), ramp(batch))
+    assert score.value_B.shape == (3,)
+    assert score.value_B.dtype == torch.float64
+    if score.curve_BT is not None:
+        assert score.curve_BT.dtype == torch.float32
+        assert len(score.curve_BT) == 3
+    for column in score.columns.values():
+        assert len(column) == 3
+    assert isinstance(METRICS[name].higher_is_better, bool)
+
+
+@each_metric
+def test_constant_saliencies_are_scored_or_null(name: str) -> None:
+    batch = annotated(images(2))
+    score = SMALL_METRICS[name](Signals(toy(), batch), torch.zeros(2, 32, 32))
+    assert not torch.isinf(score.value_B).any()
+
+
+@each_metric
+def test_metric_touches_nothing(name: str) -> None:
+    classifier, batch = toy(), annotated(images(2))
+    saliency_BHW, signals = ramp(batch), Signals(classifier, batch)
+    watched = (batch.image_BCHW, batch.mask_BHW, saliency_BHW, signals.normalised_BCHW)
+    with untouched(classifier.model, *watched):
+        SMALL_METRICS[name](signals, saliency_BHW)
+
+
+@each_metric
+def test_no_other_image_and_no_batch_size_changes_a_score(name: str) -> None:
+    metric, batch = SMALL_METRICS[name], annotated(images(3))
+    expected = metric(Signals(toy(), batch), ramp(batch))
+    for index, batch_size in (([0, 1, 2], 1), ([2, 0, 1], 5), ([1], 64)):
+        classifier, part = classifier_of(toy_cnn(), batch_size=batch_size), take(batch, index)
+        assert_same_score(metric(Signals(classifier, part), ramp(part)), expected, index)
+
+
+@each_metric
+def test_metric_runs_the_passes_that_it_declares(name: str) -> None:
+    metric, batch, model = SMALL_METRICS[name], annotated(images(3)), Counted(toy_cnn())
+    signals = Signals(classifier_of(model), batch)
+    signals.target_B  # noqa: B018
+    metric(signals, ramp(batch))
+    declared = 3 * getattr(metric, "num_forwards", 0)
+    assert declared <= sum(model.forwards) - 3 <= declared + 2
+    assert model.num_backwards == 0
+
+
+@each_explainer
+def test_explain_gives_what_the_explainer_gives(name: str) -> None:
+    explainer, image_BCHW, model = SMALL_EXPLAINERS[name], images(2), toy_cnn().train()
+    found = swag.explain(
+        model, image_BCHW, method=explainer, mean=(0.5,) * 3, std=(0.25,) * 3, target=3
+    )
+    batch = Batch(image_BCHW=image_BCHW, image_ids=("0", "1"), target_B=torch.tensor([3, 3]))
+    assert_same(found, explained(explainer, batch))
+    assert all(module.training for module in model.modules())
+
+
+def test_explain_takes_one_image_and_a_name() -> None:
+    image_CHW = images(1)[0]
+    found = swag.explain(toy_cnn(), image_CHW, method="guided_backprop")
+    expected = swag.explain(toy_cnn(), image_CHW[None], method=EXPLAINERS["guided_backprop"])
+    assert torch.equal(found, expected[0])
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"explainer 'swagig' is unknown; did you mean 'swag_ig'"):
+        lookup("explainer", "swagig", EXPLAINERS)
+    with pytest.raises(ValueError, match=r"metric 'x' is unknown\. Known: deletion"):
+        lookup("metric", "x", METRICS)
+    with pytest.raises(ValueError, match=r"'swag\.nowhere:Thing' cannot be imported: No module"):
+        lookup("explainer", "swag.nowhere:Thing", EXPLAINERS)
+    assert lookup("metric", "swag.metrics.deletion:Deletion", METRICS)() == METRICS["deletion"]

@@ -1,0 +1,5 @@
+"""`python -m swagflow` is the command `swagflow`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,36 @@
+"""How a command ends: its exit code, and one message for every user error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ..errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
+
+
+def guarded(command: Callable[[], Any], console: Console) -> int:
+    """Return the exit code of a command."""
+    # The base of usage errors is click's, or that of the copy of click in newer typer.
+    usage_error: Any = typer.BadParameter.__mro__[2]
+    try:
+        result = command()
+    except UserError as error:
+        console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        return EXIT_USER_ERROR
+    except typer.Exit as stop:
+        result = stop.exit_code
+    except usage_error as error:
+        error.show()
+        return EXIT_USER_ERROR
+    except (KeyboardInterrupt, typer.Abort):
+        result = EXIT_INTERRUPTED
+    if result == EXIT_INTERRUPTED:  # newer typer returns it where older ones raise
+        console.print(
+            "Interrupted. What was finished is stored; the same command goes on from there.",
+            soft_wrap=True,
+        )
+    return result if isinstance(result, int) else 0

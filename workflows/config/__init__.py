@@ -1,0 +1,1 @@
+"""From YAML to a Benchmark, and what makes its results what they are."""

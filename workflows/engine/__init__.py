@@ -1,0 +1,1 @@
+"""What is to be done of a benchmark, and doing it, piece by piece."""

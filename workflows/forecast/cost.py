@@ -1,0 +1,231 @@
+"""What a plan will take before anything runs: model passes, storage, hours and money."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from swag.metrics.efficiency import CHEAP_WARM_UP
+from swag.protocols import Explainer
+
+from ..config.benchmark import Benchmark
+from ..data import Dataset
+from ..engine.opening import Todo
+from ..engine.plan import Shard
+from ..engine.resources import Resources
+from ..engine.roar import RoarJob, recipe_of
+from .throughput import Throughput, Unit, What
+
+BYTES_PER_SCORE = 60
+BYTES_PER_PIXEL = {"region": 0.6, "pixel": 3.6, "control": 2.4}
+"""Of a stored saliency: superpixels repeat and pack well, single pixels hardly at all."""
+
+SHARED = "shared by all"
+"""Loading, and the passes whose signals several explainers use."""
+TIMING = "efficiency timings"
+RETRAINING = "remove and retrain"
+
+
+class Work(Counter[Unit]):
+    """How many times each unit is to be done."""
+
+    def passes(self, what: str) -> float:
+        """Return the images of forward or backward passes; a training step has one of each."""
+        return sum(n for unit, n in self.items() if unit.what in {what, "training"})
+
+    def seconds(self, throughput: Throughput) -> float:
+        return sum(n * throughput.of(unit) for unit, n in self.items())
+
+
+@dataclass
+class Line:
+    """A row of the table: what an explainer takes on a data set and model, for instance."""
+
+    images: int = 0
+    rows: int = 0
+    bytes: float = 0.0
+    work: Work = field(default_factory=Work)
+
+    def add(self, other: Line) -> None:
+        self.images = max(self.images, other.images)
+        self.rows += other.rows
+        self.bytes += other.bytes
+        self.work.update(other.work)
+
+
+class Subject(NamedTuple):
+    """What is explained: the images of a data set by a model."""
+
+    dataset: str
+    model: str
+
+
+Lines = dict[tuple[Subject, str], Line]
+
+
+def units_of(*tables: Lines) -> set[Unit]:
+    """Return all that must be measured before it is known how long some lines take."""
+    return {unit for lines in tables for line in lines.values() for unit in line.work}
+
+
+class Estimate:
+    """Work of a benchmark, line by line.
+
+    Args:
+        benchmark: what is computed.
+        datasets: the opened data sets by name.
+    """
+
+    def __init__(self, benchmark: Benchmark, datasets: dict[str, Dataset]) -> None:
+        self._benchmark = benchmark
+        self._datasets = datasets
+
+    def lines(self, todo: Todo, resources: Resources) -> Lines:
+        """Return a line for each data set, model and explainer; shared work has lines too."""
+        lines: Lines = {}
+        for kind, shards in _kinds(todo.plan.shards).items():
+            for name, line in self._shards(kind, shards):
+                subject = Subject(kind[0], kind[1])
+                lines.setdefault((subject, name), Line()).add(line)
+        for job in todo.jobs:
+            line = lines.setdefault((Subject(job.dataset, job.model), RETRAINING), Line())
+            line.add(self._job(job))
+        workers = max(resources.num_workers or 1, 1)
+        for (subject, name), line in lines.items():
+            if name == RETRAINING:
+                copies = min(workers, len(todo.jobs))
+                for dataset in (subject.dataset, self._benchmark.roar[subject.dataset].train):
+                    images = len(self._datasets[dataset].image_ids)
+                    line.work[self._loading(dataset)] += copies * images
+        return lines
+
+    def timing_lines(self, todo: Todo, throughput: Throughput | None) -> Lines:
+        """Return the lines of the efficiency table; without a throughput, once each explainer."""
+        lines: Lines = {}
+        for shard in todo.timings.shards:
+            line = lines.setdefault((Subject(shard.dataset, shard.model), TIMING), Line())
+            line.add(self._timing(shard, throughput))
+        return lines
+
+    def _shards(self, kind: _Kind, shards: Sequence[Shard]) -> Iterator[tuple[str, Line]]:
+        """Yield the lines of shards that ask for the same."""
+        dataset, model, tasks = kind
+        images = sum(len(shard.image_ids) for shard in shards)
+        fresh = [self._benchmark.explainer(name, model) for name, is_new, _ in tasks if is_new]
+        shared = Line(images)
+        shared.work[self._loading(dataset)] += images
+        self._shared_passes(shared.work, Subject(dataset, model), fresh, images)
+        yield SHARED, shared
+        seen: set[Unit] = set()
+        for name, is_new, metrics in tasks:
+            line = Line(images, images * (is_new + len(metrics)))
+            line.bytes = BYTES_PER_SCORE * images * len(metrics)
+            explainer = self._benchmark.explainer(name, model)
+            if is_new:
+                line.bytes += images * self._pixels(dataset) * BYTES_PER_PIXEL[explainer.kind]
+                line.work[self._unit("masks", explainer.kind, dataset)] += images
+                self._method(line.work, (dataset, model), explainer, images)
+                superpixels = self._superpixels(explainer, dataset)
+                line.work.update(dict.fromkeys(superpixels - seen, images))
+                seen |= superpixels
+            for metric in metrics:
+                self._method(line.work, (dataset, model), self._benchmark.metrics[metric], images)
+            line.work[self._unit("scores", "a part", dataset)] += len(shards) * len(metrics)
+            yield name, line
+
+    def _job(self, job: RoarJob) -> Line:
+        roar = self._benchmark.roar[job.dataset]
+        training, validation = (
+            len(self._datasets[name].image_ids) for name in (roar.train, job.dataset)
+        )
+        spec = self._benchmark.model_spec(job.dataset, job.model)
+        height, width = self._datasets[job.dataset].input_size
+        step = Unit(
+            "training",
+            f"{spec.architecture} by {roar.optimizer}",
+            (height, width),
+            roar.batch_size,
+            (spec, recipe_of(roar, job.repeat)),
+        )
+        line = Line(validation, rows=1)
+        line.work[step] = training * roar.epochs
+        line.work[self._pass("forward", Subject(job.dataset, job.model))] = validation
+        if job.fraction:
+            line.work[self._unit("ranks", "a saliency", job.dataset)] = training + validation
+        return line
+
+    def _timing(self, shard: Shard, throughput: Throughput | None) -> Line:
+        (task,) = shard.tasks
+        images = len(shard.image_ids)
+        explainer = self._benchmark.explainer(task.explainer, shard.model)
+        once = Work()
+        subject = Subject(shard.dataset, shard.model)
+        self._shared_passes(once, subject, [explainer], 1)
+        self._method(once, subject, explainer, 1)
+        once.update(dict.fromkeys(self._superpixels(explainer, shard.dataset), 1))
+        turn = min(self._benchmark.batch_size, images)
+        is_warmed = throughput is not None and once.seconds(throughput) * turn <= CHEAP_WARM_UP
+        times = 1 + 2 * images + (turn if is_warmed else 0)
+        line = Line(images, images, BYTES_PER_SCORE * images)
+        line.work = Work({unit: amount * times for unit, amount in once.items()})
+        line.work[self._loading(shard.dataset)] += images
+        self._shared_passes(line.work, subject, [], images)
+        return line
+
+    def _shared_passes(
+        self, work: Work, subject: Subject, explainers: Iterable[Explainer], images: int
+    ) -> None:
+        """Add what the signals of some explainers cost together: a forward, 0 to 2 backward."""
+        needs = frozenset[str]().union(*(explainer.needs for explainer in explainers))
+        work[self._pass("forward", subject)] += images
+        if num_backwards := bool(needs & {"gradient", "layer"}) + ("guided_gradient" in needs):
+            work[self._pass("backward", subject)] += images * num_backwards
+
+    def _method(self, work: Work, subject: tuple[str, str], item: object, images: int) -> None:
+        """Add an explainer's or metric's own passes, and what it does beside them."""
+        for what in ("forward", "backward"):
+            if count := getattr(item, f"num_{what}s", 0):
+                work[self._pass(what, Subject(*subject))] += images * count
+        work[self._unit("method", repr(item), subject[0], item)] += images
+
+    def _superpixels(self, explainer: Explainer, dataset: str) -> set[Unit]:
+        segmenter = getattr(explainer, "superpixels", None)
+        if segmenter is None:
+            return set()
+        return {self._unit("superpixels", repr(segmenter), dataset, segmenter)}
+
+    def _pass(self, what: Literal["forward", "backward"], subject: Subject) -> Unit:
+        spec = self._benchmark.model_spec(*subject)
+        size = self._datasets[subject.dataset].input_size
+        return Unit(what, spec.architecture, size, self._benchmark.batch_size, spec)
+
+    def _unit(self, what: What, name: str, dataset: str, subject: object = None) -> Unit:
+        per_part = what in {"masks", "scores"}
+        batch = self._benchmark.shard_size if per_part else self._benchmark.batch_size
+        size = self._datasets[dataset].input_size
+        return Unit(what, name, size, batch, name if subject is None else subject)
+
+    def _loading(self, dataset: str) -> Unit:
+        return self._unit("loading", dataset, dataset, self._datasets[dataset])
+
+    def _pixels(self, dataset: str) -> int:
+        height, width = self._datasets[dataset].input_size
+        return height * width
+
+
+_Kind = tuple[str, str, tuple[tuple[str, bool, tuple[str, ...]], ...]]
+"""Data set, model, and per explainer: whether it is to be run, and the metrics to be scored."""
+
+
+def _kinds(shards: Iterable[Shard]) -> dict[_Kind, list[Shard]]:
+    """Return shards by what they ask for."""
+    kinds: dict[_Kind, list[Shard]] = {}
+    for shard in shards:
+        tasks = tuple(
+            (task.explainer, task.stored_parts is None, tuple(name for name, _ in task.metrics))
+            for task in shard.tasks
+        )
+        kinds.setdefault((shard.dataset, shard.model, tasks), []).append(shard)
+    return kinds

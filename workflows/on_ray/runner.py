@@ -1,0 +1,267 @@
+"""Work on Ray: actors that keep their models, a bounded number in flight, bounded retries."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+import ray
+import torch
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from ..config.benchmark import Benchmark
+from ..engine.address import no_worker
+from ..engine.resources import Resources
+from ..engine.work import Report, Work, Worker, run_ahead
+from ..errors import StorageError, UserError
+from ..hardware import WORKER_ENVIRONMENT, tune_allocator
+from .session import gpus_of_node, session
+
+IN_FLIGHT = 2
+MAX_TRIES = 3
+CHECK_SECONDS = 5.0
+"""How often it is looked whether the cluster has grown."""
+
+
+class _Actor:
+    """A worker process, tuned before torch runs."""
+
+    def __init__(
+        self, worker: type[Worker[Any, Any]], benchmark: Benchmark, uri: str, resources: Resources
+    ) -> None:
+        tune_allocator()
+        torch.set_num_threads(resources.threads_with(gpus_of_node()))
+        self._worker = worker(benchmark, uri, resources.device)
+
+    def run(self, item: Any, upcoming: Any) -> Any:
+        return run_ahead(self._worker, item, upcoming)
+
+
+@dataclass
+class _Slot(Generic[Work]):
+    """An actor, the pieces of work given to it, oldest first, and the one that it gets next."""
+
+    actor: Any
+    beginning: Any
+    """Ends when the actor is there, which takes a place in the cluster; None afterwards."""
+    pending: deque[tuple[Any, Work]] = field(default_factory=deque)
+    upcoming: Work | None = None
+
+    @property
+    def awaited(self) -> Any:
+        """What ends next, None if nothing."""
+        if self.beginning is not None:
+            return self.beginning
+        return self.pending[0][0] if self.pending else None
+
+    def submit(self, item: Work, upcoming: Work | None) -> None:
+        self.pending.append((self.actor.run.remote(item, upcoming), item))
+
+
+class OnRay:
+    """Hands work to Ray's actors."""
+
+    def connected(self, resources: Resources) -> AbstractContextManager[None]:
+        return session(resources)
+
+    def reports(
+        self,
+        worker: type[Worker[Work, Report]],
+        about: tuple[Benchmark, str],
+        items: Sequence[Work],
+        resources: Resources,
+    ) -> Iterator[Report]:
+        """Yield the worker's report of each piece of work as it ends, in any order.
+
+        A piece whose worker died goes to a worker of its own, so that it is known which one kills;
+        after `MAX_TRIES` deaths its worker's `give_up` stores that error and the others go on.
+
+        Raises:
+            UserError: there is no cluster at the address.
+        """
+        with session(resources):
+            yield from _Runner(worker, about, resources).run(items)
+
+
+class _Runner(Generic[Work, Report]):
+    def __init__(
+        self, worker: type[Worker[Work, Report]], about: tuple[Benchmark, str], resources: Resources
+    ) -> None:
+        self._worker = worker
+        self._about = about
+        self._resources = resources
+        environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.threads)}
+        on_gpu = resources.device.startswith("cuda")
+        self._actor_class = ray.remote(_Actor).options(
+            num_cpus=resources.threads,
+            num_gpus=resources.gpus_per_worker if on_gpu else 0,
+            max_restarts=0,
+            runtime_env={"env_vars": environment},
+        )
+        self._benchmark_ref = ray.put(about[0])
+        self._tries: dict[str, int] = {}
+        self._waiting: deque[Work] = deque()
+        self._suspects: deque[Work] = deque()
+        """Their worker died; each gets a worker to itself, before all that waits."""
+        self._slots: list[_Slot[Work]] = []
+        self._hungry: list[_Slot[Work]] = []
+        """Those that may have room; others are not looked at, so an event costs the same however
+        many workers there are."""
+        self._awaited: dict[Any, _Slot[Work]] = {}
+        self._looked = -CHECK_SECONDS
+        self._failed_starts = 0
+
+    def run(self, items: Sequence[Work]) -> Iterator[Report]:
+        self._waiting.extend(items)
+        unfinished = len(items)
+        while unfinished:
+            self._grow()
+            self._feed()
+            for reference in _ended(list(self._awaited)):
+                slot = self._awaited.pop(reference)
+                self._hungry.append(slot)
+                if slot.beginning is not None:
+                    self._begin(slot)
+                    continue
+                for report in self._take(slot):
+                    unfinished -= 1
+                    yield report
+        for slot in self._slots:
+            ray.kill(slot.actor)
+
+    def _grow(self) -> None:
+        """Start workers up to what was asked for, or to what the cluster holds by now."""
+        now = time.monotonic()
+        if now - self._looked < CHECK_SECONDS:
+            return
+        self._looked = now
+        useful = min(self._num_workers(), len(self._waiting) + len(self._suspects))
+        for _ in range(max(1, useful) - len(self._slots)):
+            slot = self._start()
+            self._slots.append(slot)
+            self._hungry.append(slot)
+
+    def _begin(self, slot: _Slot[Work]) -> None:
+        """Take note that an actor is there; replace one that could not begin.
+
+        Raises:
+            UserError: none can.
+        """
+        try:
+            ray.get(slot.beginning)
+        except RayError as error:
+            self._failed_starts += 1
+            alive = any(other.beginning is None for other in self._slots)
+            if not alive and self._failed_starts >= MAX_TRIES * len(self._slots):
+                raise UserError(no_worker(_last_line(error))) from error
+            self._replace(slot)
+        else:
+            slot.beginning = None
+            self._failed_starts = 0
+
+    def _take(self, slot: _Slot[Work]) -> Iterator[Report]:
+        """Yield what became of a slot's oldest work.
+
+        Raises:
+            StorageError: its results cannot be stored.
+        """
+        reference, item = slot.pending[0]
+        try:
+            report = ray.get(reference)
+        except RayActorError as error:
+            yield from self._bury(slot, str(error))
+        except RayTaskError as error:
+            if isinstance(error.cause, StorageError):
+                raise error.cause from error
+            slot.pending.popleft()
+            yield self._give_up(item, _last_line(error))
+        else:
+            slot.pending.popleft()
+            yield report
+
+    def _num_workers(self) -> int:
+        wanted, room = self._resources.num_workers, ray.cluster_resources()
+        if wanted is not None:
+            return wanted
+        if self._resources.device == "cuda":
+            return int(room.get("GPU", 0) / self._resources.gpus_per_worker)
+        return int(room.get("CPU", 0) / self._resources.threads)
+
+    def _start(self) -> _Slot[Work]:
+        _, uri = self._about
+        actor = self._actor_class.remote(self._worker, self._benchmark_ref, uri, self._resources)
+        return _Slot(actor, actor.__ray_ready__.remote())
+
+    def _replace(self, slot: _Slot[Work]) -> None:
+        fresh = self._start()
+        slot.actor, slot.beginning = fresh.actor, fresh.beginning
+        slot.pending, slot.upcoming = fresh.pending, None
+
+    def _feed(self) -> None:
+        """Hand out work: one piece to each, then another, so that few pieces spread out."""
+        for slot in self._hungry * IN_FLIGHT:
+            self._feed_one(slot)
+        for slot in self._hungry:
+            if slot.awaited is not None:
+                self._awaited[slot.awaited] = slot
+        self._hungry.clear()
+
+    def _feed_one(self, slot: _Slot[Work]) -> None:
+        """Give a slot a piece of work if it has room; a suspect gets it to itself.
+
+        An actor without a place in the cluster gets none: others would wait for it in vain.
+        """
+        if slot.beginning is not None:
+            return
+        is_suspect = bool(slot.pending) and slot.pending[0][1].name in self._tries
+        if is_suspect or len(slot.pending) == IN_FLIGHT:
+            return
+        # The last pieces are handed out one by one, to whoever is free first.
+        plenty = len(self._waiting) > len(self._slots)
+        if self._suspects:
+            if not slot.pending:
+                slot.submit(self._suspects.popleft(), None)
+        elif slot.upcoming or (self._waiting and (plenty or not slot.pending)):
+            item = slot.upcoming or self._waiting.popleft()
+            slot.upcoming = self._waiting.popleft() if plenty else None
+            slot.submit(item, slot.upcoming)
+
+    def _bury(self, slot: _Slot[Work], reason: str) -> Iterator[Report]:
+        """Replace a dead worker and decide what becomes of its work."""
+        if slot.upcoming is not None:
+            self._waiting.appendleft(slot.upcoming)
+        lost = [item for _, item in slot.pending]
+        alone = len(lost) == 1
+        for item in lost:
+            self._tries[item.name] = self._tries.get(item.name, 0) + (1 if alone else 0)
+            if self._tries[item.name] >= MAX_TRIES:
+                yield self._give_up(
+                    item, f"its worker died {MAX_TRIES} times: {reason.strip().splitlines()[0]}"
+                )
+            else:
+                self._suspects.append(item)
+        self._replace(slot)
+        self._hungry = list(self._slots)  # idle ones may have work again
+
+    def _give_up(self, item: Work, error: str) -> Report:
+        return self._worker(*self._about, "cpu").give_up(item, error)
+
+
+def _ended(references: list[Any]) -> list[Any]:
+    """Return those that have ended, waiting for the first.
+
+    Taking all of them at once keeps the cost of asking, which grows with their number, low.
+    """
+    ended, _ = ray.wait(references, num_returns=1, timeout=CHECK_SECONDS)
+    if ended:
+        ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
+    return list(ended)
+
+
+def _last_line(error: RayError) -> str:
+    cause = getattr(error, "cause", None)
+    return f"{type(cause).__name__}: {cause}" if cause else str(error).strip().splitlines()[-1]

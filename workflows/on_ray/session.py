@@ -1,0 +1,62 @@
+"""The connection to Ray: a cluster of this machine alone, or a running one."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray.exceptions import AuthenticationError
+
+from ..engine.address import check_listener, no_answer
+from ..engine.resources import Resources
+from ..errors import UserError
+
+
+@contextmanager
+def session(resources: Resources, **options: Any) -> Iterator[None]:
+    """Keep Ray connected inside the block, by `options` of `ray.init`; where it is, leave it so.
+
+    Raises:
+        UserError: there is no cluster at the address.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    _connect(resources, options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "configure_logging": True}
+    if resources.address is None:
+        options |= {
+            "address": "local",
+            "include_dashboard": False,
+            "num_cpus": max((resources.num_workers or 1) * resources.threads, 1),
+            "object_store_memory": 100 * 2**20,
+        }
+    else:
+        check_listener(resources.address)
+        options["address"] = resources.address
+    try:
+        ray.init(**{**options, **chosen})
+    except (ConnectionError, ValueError, AuthenticationError) as error:
+        raise UserError(no_answer(resources.address, error)) from error
+
+
+def gpus_of_node() -> float:
+    """Return how many GPUs Ray counts on this machine; 0 outside of Ray."""
+    if not ray.is_initialized():
+        return 0.0
+    own = ray.get_runtime_context().get_node_id()
+    held = [node["Resources"].get("GPU", 0.0) for node in ray.nodes() if node["NodeID"] == own]
+    return float(sum(held))

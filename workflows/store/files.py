@@ -1,0 +1,278 @@
+"""Files of a run folder, local or in an object store: listing, reading, atomic writing."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import fsspec
+import pyarrow as pa
+from pyarrow import fs
+
+from ..errors import StorageError, UserError
+
+T = TypeVar("T")
+TEMPORARY = ".tmp-"
+READERS = 64
+"""Files read at a time: in an object store each costs two round trips and little else."""
+GOOGLE_RETRY_SECONDS = 20
+"""How long Google's client tries again; by itself it does so for a quarter of an hour, also where
+there are no credentials or there is no network."""
+
+CURES = {
+    "local": "look at its permissions and at the space left",
+    "s3": "the bucket must exist, and every machine's environment must hold its credentials, "
+    "region and, for a service of your own, endpoint (AWS_ENDPOINT_URL)",
+    "gcs": "the bucket must exist, and every machine needs credentials for it: an account of its "
+    "own, or GOOGLE_APPLICATION_CREDENTIALS",
+}
+OTHER_CURE = "it must exist, and every machine's environment must hold its credentials"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of a filesystem; paths given to its methods are relative and use '/'."""
+
+    filesystem: fs.FileSystem
+    root: str
+
+    @classmethod
+    def at(cls, uri: str) -> Folder:
+        """Return the folder of a local path, a pyarrow URI (s3://, gs://, ...) or an fsspec URI.
+
+        Credentials come from the environment, and so does the endpoint of an S3 service other than
+        Amazon's (AWS_ENDPOINT_URL).
+
+        Raises:
+            UserError: no filesystem is known for the URI, or it holds a password.
+        """
+        if "://" not in uri:
+            return cls(fs.LocalFileSystem(), str(Path(uri).absolute()))
+        if urlsplit(uri).password:
+            raise UserError(
+                "the address of a folder holds a password, which logs would repeat; "
+                "give credentials by environment variables or a role instead"
+            )
+        return cls(*_opened(uri))
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self.filesystem, fs.LocalFileSystem)
+
+    def path(self, relative: str) -> str:
+        return posixpath.join(self.root, relative) if relative else self.root
+
+    def list(self, relative: str = "") -> list[str]:
+        """Return the relative paths of all files below, sorted; none where there is no folder."""
+        entries = self.entries(relative, recursive=True)
+        return sorted(name for name, info in entries.items() if info.type == fs.FileType.File)
+
+    def entries(self, relative: str = "", *, recursive: bool = False) -> dict[str, fs.FileInfo]:
+        """Return what a folder holds by relative path; nothing where there is no folder."""
+        # pyarrow lists no folder of Google's that only its files imply.
+        everything = recursive or isinstance(self.filesystem, fs.GcsFileSystem)
+        selector = fs.FileSelector(self.path(relative), recursive=everything, allow_not_found=True)
+        prefix = len(self.root.rstrip("/")) + 1
+        with self._answering():
+            self._forget_listings()
+            infos = self.filesystem.get_file_info(selector)
+        found = {info.path[prefix:].rstrip("/"): info for info in infos}
+        return found if recursive or not everything else _direct(found, relative)
+
+    def exists(self, relative: str) -> bool:
+        with self._answering():
+            self._forget_listings()
+            info = self.filesystem.get_file_info(self.path(relative))
+        return bool(info.type != fs.FileType.NotFound)
+
+    def find(self, relative: str) -> bytes | None:
+        """Return the content of a file, None where there is none."""
+        with self._answering():
+            try:
+                return _get(self.filesystem, self.path(relative))
+            except FileNotFoundError:
+                return None
+
+    def read(self, relative: str) -> bytes:
+        with self._answering():
+            return _get(self.filesystem, self.path(relative))
+
+    def map(self, function: Callable[[str], T], relatives: Iterable[str]) -> Iterator[T]:
+        """Yield what a function returns for each file, in their order; several run at a time."""
+        with ThreadPoolExecutor(READERS) as pool:
+            yield from pool.map(function, relatives)
+
+    @contextmanager
+    def opened(self, relative: str) -> Iterator[pa.NativeFile]:
+        """Open a file of which only some bytes are wanted."""
+        with self._answering(), self.filesystem.open_input_file(self.path(relative)) as stream:
+            yield stream
+
+    def write(self, relative: str, content: bytes | pa.Buffer) -> None:
+        """Write a whole file so that it appears complete or not at all.
+
+        Locally: a temporary file in the same folder, fsync, rename, fsync of the folder. Elsewhere:
+        one upload, which object stores make visible at its end.
+        """
+        path = self.path(relative)
+        with self._answering():
+            if self.is_local:
+                _replace(Path(path), content)
+            else:
+                _uninterrupted(lambda: _put(self.filesystem, path, content))
+
+    def file(self, relative: str) -> StoredFile:
+        return StoredFile(self, relative)
+
+    def delete(self, relative: str) -> None:
+        with self._answering():
+            self.filesystem.delete_file(self.path(relative))
+
+    def delete_all(self, relatives: Iterable[str]) -> None:
+        for _ in self.map(self.delete, relatives):
+            pass
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            # Google's client repeats its whole message behind this word.
+            answer = str(error).partition(" error_info=")[0]
+            cure = CURES.get(self.filesystem.type_name, OTHER_CURE)
+            raise StorageError(
+                f"the storage of {self.root!r} answered: {answer}; {cure}; "
+                "what was finished is stored, and the same command goes on from there"
+            ) from error
+
+    def _forget_listings(self) -> None:
+        """Make fsspec look again; it keeps listings that other processes' writes outdate."""
+        if isinstance(self.filesystem, fs.PyFileSystem):
+            self.filesystem.handler.fs.invalidate_cache()
+
+    def remove_temporaries(self) -> None:
+        """Delete what writers left that were killed; only local ones leave anything."""
+        if not self.is_local:
+            return
+        for relative in self.list():
+            if posixpath.basename(relative).startswith(TEMPORARY):
+                self.delete(relative)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of a folder, there or not."""
+
+    folder: Folder
+    relative: str
+
+    def read(self) -> bytes | None:
+        return self.folder.find(self.relative)
+
+    def write(self, content: bytes) -> None:
+        self.folder.write(self.relative, content)
+
+    def remove(self) -> None:
+        if self.folder.exists(self.relative):
+            self.folder.delete(self.relative)
+
+
+def _direct(entries: Mapping[str, fs.FileInfo], folder: str) -> dict[str, fs.FileInfo]:
+    """Return what of a folder's whole content is directly in it, with the folders implied."""
+    start = len(folder) + 1 if folder else 0
+    found: dict[str, fs.FileInfo] = {}
+    for name, info in entries.items():
+        first, _, rest = name[start:].partition("/")
+        own = name[:start] + first
+        found[own] = fs.FileInfo(own, fs.FileType.Directory) if rest else info
+    return found
+
+
+def _replace(path: Path, content: bytes | pa.Buffer) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _get(filesystem: fs.FileSystem, path: str) -> bytes:
+    if isinstance(filesystem, fs.PyFileSystem):
+        return bytes(filesystem.handler.fs.cat_file(path))
+    with filesystem.open_input_file(path) as stream:
+        return bytes(stream.read())
+
+
+def _put(filesystem: fs.FileSystem, path: str, content: bytes | pa.Buffer) -> None:
+    if not isinstance(filesystem, fs.PyFileSystem):
+        with filesystem.open_output_stream(path) as stream:
+            stream.write(content)
+        return
+    foreign = filesystem.handler.fs
+    try:
+        foreign.pipe_file(path, bytes(content))
+    except FileNotFoundError:  # a filesystem whose folders have to be made
+        foreign.makedirs(posixpath.dirname(path), exist_ok=True)
+        foreign.pipe_file(path, bytes(content))
+
+
+def _uninterrupted(put: Callable[[], None]) -> None:
+    """Do it in a thread, where Ctrl-C is not raised.
+
+    An exception between opening and writing would close the stream and so store an empty file.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(put).result()
+
+
+def _opened(uri: str) -> tuple[fs.FileSystem, str]:
+    """Return the filesystem of a URI, pyarrow's own where it has one, and the path on it."""
+    pa.set_io_thread_count(READERS)  # its S3 client opens as many connections
+    # Older pyarrow does not know every option.
+    for candidate in (_with_options(uri), uri):
+        try:
+            filesystem, root = fs.FileSystem.from_uri(candidate)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{uri!r} cannot be opened: {error}") from error
+        return filesystem, root
+    return _fsspec(uri)
+
+
+def _with_options(uri: str) -> str:
+    if uri.startswith("s3://"):
+        # A small file is then one request instead of three.
+        option = "allow_delayed_open=true"
+    elif uri.startswith(("gs://", "gcs://")):
+        option = f"retry_limit_seconds={GOOGLE_RETRY_SECONDS}"
+    else:
+        return uri
+    return uri if option.partition("=")[0] in uri else f"{uri}{'&' if '?' in uri else '?'}{option}"
+
+
+def _fsspec(uri: str) -> tuple[fs.FileSystem, str]:
+    try:
+        filesystem, root = fsspec.core.url_to_fs(uri)
+    except (ValueError, ImportError, OSError) as error:
+        raise UserError(f"{uri!r} cannot be opened: {error}") from error
+    return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), root

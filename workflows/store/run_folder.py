@@ -1,0 +1,232 @@
+"""The run folder: masks and scores as Parquet parts that appear complete or not at all.
+
+    benchmark.yaml, provenance.json
+    explanations/dataset=D/model=M/explainer=E/FIRST-LAST-KEY.parquet
+    scores/metric=X/dataset=D/model=M/explainer=E/FIRST-LAST-KEY.parquet
+
+FIRST and LAST are positions in the data set's order of image ids, KEY the first digits of the
+cell's key, so a listing of names tells what is stored and nothing has to be opened to resume.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from swag.types import Score
+
+from ..errors import UserError
+from .files import Folder
+from .parts import EXPLANATION_SCHEMA, PART, SCHEMA_VERSION, Cell, Maps, Part, Rows
+
+
+class Store:
+    """Reads and writes one run folder."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.folder = Folder.at(uri)
+
+    def parts(self) -> list[Part]:
+        """Return every complete part below explanations/ and scores/."""
+        found = []
+        for path in (*self.folder.list("explanations"), *self.folder.list("scores")):
+            match = PART.fullmatch(path)
+            if match:
+                cell = (match["dataset"], match["model"], match["explainer"], match["metric"])
+                span = int(match["first"]), int(match["last"])
+                found.append(Part(path, cell, match["key"], *span))
+        return found
+
+    def write_explanations(self, cell: Cell, span: tuple[int, int], rows: Rows, maps: Maps) -> None:
+        """Store saliencies; `maps.saliency_BHW` has a row for each image without an error."""
+        good = [index for index, error in enumerate(rows.errors) if error is None]
+        saliency = dict(zip(good, maps.saliency_BHW, strict=True))
+        height, width = maps.saliency_BHW.shape[1:]
+        every = range(len(rows.errors))
+        table = pa.table(
+            {
+                "image_id": list(rows.image_ids),
+                "target": list(rows.targets),
+                "height": [height if index in saliency else None for index in every],
+                "width": [width if index in saliency else None for index in every],
+                "saliency": [
+                    saliency[index].ravel() if index in saliency else None for index in every
+                ],
+                "seconds": [maps.seconds if index in saliency else None for index in every],
+                "error": list(rows.errors),
+            },
+            schema=EXPLANATION_SCHEMA,
+        )
+        values = "saliency.list.element"
+        pixels = maps.kind == "pixel"
+        self._write(
+            cell,
+            span,
+            table,
+            use_dictionary=["image_id"] if pixels else ["image_id", values],
+            use_byte_stream_split=[values] if pixels else False,
+        )
+
+    def write_scores(self, cell: Cell, span: tuple[int, int], rows: Rows, score: Score) -> None:
+        """Store scores; `score` has a row for each image without an error."""
+        good = [index for index, error in enumerate(rows.errors) if error is None]
+
+        def spread(values: Any, kind: pa.DataType) -> pa.Array:
+            column: list[Any] = [None] * len(rows.errors)
+            for index, value in zip(good, values, strict=True):
+                column[index] = value
+            return pa.array(column, kind)
+
+        columns = {
+            "image_id": pa.array(list(rows.image_ids), pa.string()),
+            "target": pa.array(list(rows.targets), pa.int32()),
+            "value": spread([_null_if_nan(v) for v in score.value_B.tolist()], pa.float64()),
+            "curve": spread(
+                [None] * len(good) if score.curve_BT is None else score.curve_BT.cpu().numpy(),
+                pa.list_(pa.float32()),
+            ),
+            "error": pa.array(list(rows.errors), pa.string()),
+        }
+        for name, values in score.columns.items():
+            if isinstance(values, tuple):
+                columns[name] = spread(values, pa.string())
+                continue
+            element = pa.from_numpy_dtype(values.cpu().numpy().dtype)
+            if values.ndim == 1:
+                columns[name] = spread([_null_if_nan(v) for v in values.tolist()], element)
+            else:
+                columns[name] = spread(values.cpu().numpy(), pa.list_(element))
+        self._write(cell, span, pa.table(columns))
+
+    def _write(self, cell: Cell, span: tuple[int, int], table: pa.Table, **options: Any) -> None:
+        metadata = {"swagflow.cell_key": cell.key, "swagflow.schema": str(SCHEMA_VERSION)}
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd", **options)
+        self.folder.write(cell.part(*span), sink.getvalue())
+
+    def read_explanations(
+        self, dataset: str, model: str, explainer: str, image_ids: Iterable[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return saliency_HW of each image that has one: all of them, or those asked for.
+
+        Parts are read until all that were asked for are found.
+        """
+        wanted = None if image_ids is None else set(image_ids)
+        found: dict[str, np.ndarray] = {}
+        for maps in self.explanation_parts(dataset, model, explainer):
+            found |= {name: maps[name] for name in maps if wanted is None or name in wanted}
+            if wanted is not None and wanted <= found.keys():
+                break
+        return found
+
+    def explanation_parts(
+        self, dataset: str, model: str, explainer: str
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield `read_part` of each part of a cell's masks."""
+        folder = f"explanations/dataset={dataset}/model={model}/explainer={explainer}"
+        for path in self.folder.list(folder):
+            if PART.fullmatch(path):
+                yield self.read_part(path)
+
+    def read_part(self, path: str) -> dict[str, np.ndarray]:
+        """Return saliency_HW of each image of one explanation part."""
+        return {
+            row["image_id"].as_py(): row["saliency"]
+            .values.to_numpy(zero_copy_only=False)
+            .reshape(row["height"].as_py(), row["width"].as_py())
+            for row in _rows(self._read(path))
+            if row["saliency"].is_valid
+        }
+
+    def read_scores(self, metric: str) -> pd.DataFrame:
+        """Return the rows of a metric with their dataset, model and explainer; empty where none."""
+        table = self._table(f"scores/metric={metric}")
+        frame = cast(pd.DataFrame, table.to_pandas())
+        for name in ("dataset", "model", "explainer"):
+            if name in frame:
+                frame[name] = frame[name].astype(str)
+        return frame
+
+    def roar_parts(self) -> list[str]:
+        """Return the paths of all results of retraining jobs."""
+        return [path for path in self.folder.list("roar") if path.endswith(".parquet")]
+
+    def read_roar(self) -> pd.DataFrame:
+        """Return the retraining jobs with their dataset, model and explainer; empty where none."""
+        paths = self.roar_parts()
+        frames = []
+        for path, table in zip(paths, self.folder.map(self._read, paths), strict=True):
+            names = dict(item.split("=", 1) for item in path.split("/")[1:4])
+            frames.append(table.to_pandas().assign(**names))
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def metrics(self) -> list[str]:
+        """Return the names of the metrics that have a folder."""
+        return sorted(path.partition("=")[2] for path in self.folder.entries("scores"))
+
+    def _read(self, path: str) -> pa.Table:
+        # A quarter of the time that read_table takes, which counts where there are many parts.
+        file = pq.ParquetFile(pa.BufferReader(self.folder.read(path)))
+        return file.read(use_threads=False)
+
+    def _table(self, folder: str) -> pa.Table:
+        paths = [path for path in self.folder.list(folder) if PART.fullmatch(path)]
+        if not paths:
+            return pa.table({name: [] for name in ("image_id", "value", "error")})
+        # A part of errors alone lacks its metric's columns.
+        tables = self.folder.map(self._named, paths)
+        return pa.concat_tables(tables, promote_options="default")
+
+    def _named(self, path: str) -> pa.Table:
+        """Return a part with the names in its path as columns."""
+        table = self._read(path)
+        for name, value in (item.split("=", 1) for item in path.split("/")[2:-1]):
+            table = table.append_column(name, pa.repeat(pa.scalar(value), len(table)))
+        return table
+
+    def read_benchmark(self) -> dict[str, Any]:
+        """Return benchmark.yaml.
+
+        Raises:
+            UserError: the folder holds no run.
+        """
+        content = self.folder.find("benchmark.yaml")
+        if content is None:
+            raise UserError(
+                f"{self.uri!r} is not a run folder: it has no benchmark.yaml; "
+                "give the folder that 'swagflow run' wrote"
+            )
+        return cast(dict[str, Any], yaml.safe_load(content))
+
+    def write_benchmark(self, description: dict[str, Any]) -> None:
+        text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
+        self.folder.write("benchmark.yaml", text.encode())
+
+    def read_provenance(self) -> dict[str, Any]:
+        return cast(dict[str, Any], json.loads(self.folder.find("provenance.json") or "{}"))
+
+    def write_provenance(self, provenance: dict[str, Any]) -> None:
+        self.folder.write("provenance.json", json.dumps(provenance, indent=2).encode())
+
+    def write_bytes(self, relative: str, content: bytes) -> None:
+        self.folder.write(relative, content)
+
+
+def _null_if_nan(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:
+    names = table.column_names
+    columns = [table.column(name) for name in names]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))

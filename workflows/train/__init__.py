@@ -1,0 +1,1 @@
+"""One training: images, epochs, processes that share them, weights."""
