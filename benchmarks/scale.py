@@ -12,7 +12,7 @@ import argparse
 import platform
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,10 +22,11 @@ from torch import Tensor
 from benchmarks.dispatch import Dispatched, crowd, simulated
 from benchmarks.listing import listing_server, local_folder
 from swagflow.config.benchmark import Benchmark
+from swagflow.config.description import describe_benchmark
 from swagflow.config.load import load_benchmark
 from swagflow.engine.plan import Plan, Shard, make_plan
 from swagflow.hardware import description
-from swagflow.store.parts import KEY_DIGITS, Part
+from swagflow.store.parts import KEY_DIGITS, Part, Subject
 from swagflow.store.run_folder import Store
 
 
@@ -114,11 +115,12 @@ def main() -> None:
     wanted = load_benchmark("full-benchmark")
     dataset, model = next(iter(wanted.datasets)), next(iter(wanted.models))
     wanted = small(wanted, dataset, model, chosen.explainers)
-    opened: Mapping[str, Any] = {dataset: Counted(chosen.images)}
-    subjects: dict[tuple[str, str], dict[str, object]] = {(dataset, model): {"of": "nothing"}}
+    image_ids = {dataset: Counted(chosen.images).image_ids}
+    subjects = {Subject(dataset, model): {"of": "nothing"}}
+    described = describe_benchmark(wanted, subjects, {dataset: chosen.images})
 
     def plan(parts: Sequence[Part]) -> Plan:
-        return make_plan(wanted, opened, subjects, parts)
+        return make_plan(described, image_ids, parts)
 
     whole = row("plan, nothing stored", chosen.images, "images", lambda: plan([]))
     paths, parts = zip(*parts_of(whole), strict=True)

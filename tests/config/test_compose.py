@@ -12,15 +12,18 @@ import yaml
 from swag.explainers.rise import RISE
 from swag.explainers.swag import SWAG
 from swag.superpixels import SLIC
+from swagflow.config.benchmark import Benchmark
 from swagflow.config.fields import parse_yaml
 from swagflow.config.load import load_benchmark
 from swagflow.engine.opening import open_benchmark
-from swagflow.engine.plan import cells_of
+from swagflow.engine.plan import cell_of
 from swagflow.engine.shard_worker import ShardWorker
 from swagflow.errors import UserError
 from swagflow.hardware import default_device
+from swagflow.store.parts import CellName
 from swagflow.store.run_folder import Store
 from tests.config.test_config import changed
+from tests.support.benchmarks import described, wanted
 
 
 def write(path: Path, **raw: Any) -> str:
@@ -140,7 +143,7 @@ def test_only_keeps_an_experiment_and_what_it_uses(tmp_path: Path) -> None:
     whole = load_benchmark(path)
     one = load_benchmark(path, only=["one"])
     assert sections(one) == [["a"], ["x"], ["swag"], ["other"], ["one"], []]
-    assert one.wanted("a", "x") == [("swag", None), ("swag", "other")]
+    assert wanted(one, "a", "x") == [("swag", None), ("swag", "other")]
     assert one.model_spec("a", "x").weights == "random:1"
     assert one.metrics["other"] == whole.metrics["other"]
     every = load_benchmark(path, only=["all"])
@@ -160,7 +163,7 @@ def test_only_remove_and_retrain(tmp_path: Path) -> None:
     assert sections(benchmark)[:3] == [["b", "b_train"], ["y"], ["random"]]
     assert list(benchmark.roar) == ["b"]
     for dataset in ("b", "b_train"):
-        assert benchmark.wanted(dataset, "y") == [("random", None)]
+        assert wanted(benchmark, dataset, "y") == [("random", None)]
 
 
 def test_only_may_stand_in_the_file(tmp_path: Path) -> None:
@@ -230,16 +233,21 @@ def test_wrong_grids(grid: object, message: str, tmp_path: Path) -> None:
 # Settings of an explainer on one model
 
 
+def rise_key(benchmark: Benchmark, model: str) -> str:
+    about = described(benchmark, {("a", model): {}})
+    return cell_of(about, CellName("a", model, "rise", None)).key
+
+
 def test_an_explainer_may_have_other_settings_on_a_model(tmp_path: Path) -> None:
     rise = {"num_masks": 8, "cells": 4, "on": {"y": {"num_masks": 4}}}
     path = write(tmp_path / "own.yaml", **study(explainers={"rise": rise}, experiments={}, roar={}))
     benchmark = load_benchmark(path)
     assert benchmark.explainer("rise", "x") == RISE(num_masks=8, cells=4)
     assert benchmark.explainer("rise", "y") == RISE(num_masks=4, cells=4)
-    keys = [cells_of(benchmark, "a", model, {})["rise", None].key for model in ("x", "y")]
+    keys = [rise_key(benchmark, model) for model in ("x", "y")]
     assert keys[0] != keys[1]
     fewer = load_benchmark(path, ["explainers.rise.on.y.num_masks=8"])
-    keys = [cells_of(fewer, "a", model, {})["rise", None].key for model in ("x", "y")]
+    keys = [rise_key(fewer, model) for model in ("x", "y")]
     assert keys[0] == keys[1]
     with pytest.raises(UserError, match=r"'explainers.rise.on.z'; .*known here: x, y"):
         load_benchmark(path, ["explainers.rise.on.z.num_masks=8"])

@@ -11,6 +11,7 @@ from swag.explainers.swag import SWAG
 from swag.superpixels import SLIC, Quickshift
 from swagflow.config.load import load_benchmark, resolve
 from swagflow.errors import UserError
+from tests.support.benchmarks import wanted
 
 MINIMAL = {
     "name": "toy",
@@ -171,7 +172,7 @@ def test_what_experiments_share_is_wanted_once() -> None:
         "masks": {"explainers": ["sobel"], "metric": None},
     }
     benchmark = resolve(changed(explainers=["swag", "centre", "sobel"], experiments=experiments))
-    assert benchmark.wanted("squares", "toy") == [
+    assert wanted(benchmark, "squares", "toy") == [
         ("swag", None),
         ("swag", "deletion"),
         ("centre", None),
@@ -184,7 +185,7 @@ def test_only_some_experiments(tmp_path: Path) -> None:
     experiments = {"table1": {"explainers": ["swag"]}, "table2": {"explainers": ["centre"]}}
     path = write(tmp_path, changed(explainers=["swag", "centre"], experiments=experiments))
     benchmark = load_benchmark(path, only=["table2"])
-    assert benchmark.wanted("squares", "toy") == [("centre", None), ("centre", "deletion")]
+    assert wanted(benchmark, "squares", "toy") == [("centre", None), ("centre", "deletion")]
     assert list(benchmark.explainers) == ["centre"]
     assert load_benchmark(path, only=[]) == load_benchmark(path)
     with pytest.raises(UserError, match=r"unknown key 'only.tabel2'; did you mean 'table2'\?"):

@@ -23,6 +23,7 @@ from swagflow.config.fields import parse_yaml
 from swagflow.config.load import config_folder, config_names, load_benchmark, resolve
 from swagflow.report.paper import paper_values
 from swagflow.train.train_config import load_train_configs
+from tests.support.benchmarks import timed, wanted
 
 PARTS = ("table1", "table2", "table3", "table4_roar", "table5", "table6", "figure3", "figure5")
 PAPER: dict[str, Any] = json.loads(
@@ -41,7 +42,7 @@ def cells(benchmark: Benchmark) -> set[tuple[str, str, str, str | None]]:
         (dataset, model, *names)
         for dataset in benchmark.datasets
         for model in benchmark.models
-        for names in [*benchmark.wanted(dataset, model), *benchmark.timed(dataset, model)]
+        for names in [*wanted(benchmark, dataset, model), *timed(benchmark, dataset, model)]
     }
 
 

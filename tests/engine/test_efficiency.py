@@ -150,13 +150,14 @@ def test_a_run_times_the_first_images_of_each_method(runner: Runner) -> None:  #
     assert len(runner.scores()) == 6 * 4
     assert "4 methods to time" in runner.output
     described = Store(str(runner.folder)).read_benchmark()
-    assert described["metrics"]["efficiency"] == {
+    assert described.metrics["efficiency"] == {
         "class": "Efficiency",
         "version": 1,
         "images": 3,
         "higher_is_better": False,
+        "is_timing": True,
     }
-    assert "timings" not in described
+    assert described.num_images == {"squares": 6}
     assert show_status(str(runner.folder), Console(quiet=True)) == 0
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from swagflow.config.benchmark import Benchmark
 from swagflow.config.load import resolve
-from swagflow.engine.plan import Plan, make_plan
-from swagflow.store.parts import KEY_DIGITS, Part
+from swagflow.engine.plan import Plan, cell_of, make_plan
+from swagflow.store.parts import KEY_DIGITS, CellName, Part
 from tests.config.test_config import MINIMAL, changed
+from tests.support.benchmarks import described
 from tests.support.plugins import Squares
 
 SUBJECT = {("squares", "toy"): {"dataset": "d", "model": "m"}}
@@ -22,7 +23,8 @@ def benchmark(**sections: object) -> Benchmark:
 
 
 def plan_of(wanted: Benchmark, images: int, parts: list[Part]) -> Plan:
-    return make_plan(wanted, {"squares": Squares(images=images).open()}, SUBJECT, parts)
+    ids = {"squares": Squares(images=images).open().image_ids}
+    return make_plan(described(wanted, SUBJECT, {"squares": images}), ids, parts)
 
 
 def parts_of(plan: Plan) -> list[Part]:
@@ -34,8 +36,8 @@ def parts_of(plan: Plan) -> list[Part]:
             if task.stored_parts is None:
                 cells.append(task.explanation)
             for cell in cells:
-                name = (cell.dataset, cell.model, cell.explainer, cell.metric)
-                parts.append(Part(cell.part(*shard.span), name, cell.key[:KEY_DIGITS], *shard.span))
+                path, key = cell.part(*shard.span), cell.key[:KEY_DIGITS]
+                parts.append(Part(path, cell.name, key, *shard.span))
     return parts
 
 
@@ -122,11 +124,11 @@ def test_a_changed_field_is_a_new_cell_and_outdates_the_old_one() -> None:
 
 def test_subject_and_seed_are_part_of_the_key() -> None:
     assert MINIMAL["name"] == "toy"
-    dataset = {"squares": Squares().open()}
-    base = make_plan(benchmark(), dataset, SUBJECT, [])
-    model = make_plan(
-        benchmark(), dataset, {("squares", "toy"): {"dataset": "d", "model": "x"}}, []
-    )
-    seed = make_plan(replace(benchmark(), seed=1), dataset, SUBJECT, [])
-    keys = {plan.shards[0].tasks[0].explanation.key for plan in (base, model, seed)}
-    assert len(keys) == 3
+    other = {("squares", "toy"): {"dataset": "d", "model": "x"}}
+    abouts = [
+        described(benchmark(), SUBJECT),
+        described(benchmark(), other),
+        described(replace(benchmark(), seed=1), SUBJECT),
+    ]
+    name = CellName("squares", "toy", "swag", None)
+    assert len({cell_of(about, name).key for about in abouts}) == 3

@@ -14,12 +14,13 @@ from swagflow.config.load import resolve
 from swagflow.engine.roar import RoarWorker, jobs_of, removal_bits
 from swagflow.errors import UserError
 from swagflow.store.files import Folder
-from swagflow.store.parts import Cell, Maps, Rows
+from swagflow.store.parts import Cell, CellName, Maps, Rows
 from swagflow.store.run_folder import Store
 from swagflow.train import fitting
 from swagflow.train.fitting import Fit, fit
 from tests.config.test_config import changed
 from tests.engine.test_run import Runner, quick_report  # noqa: F401
+from tests.support.benchmarks import described, wanted
 from tests.support.plugins import toy_cnn
 
 ROAR: dict[str, Any] = {
@@ -47,7 +48,7 @@ def runner(tmp_path: Path) -> Runner:
 
 
 def test_fraction_zero_is_one_job_for_all_methods() -> None:
-    jobs = jobs_of(resolve(changed(**SECTIONS)), SUBJECTS)
+    jobs = jobs_of(described(resolve(changed(**SECTIONS)), SUBJECTS))
     assert [(job.explainer, job.fraction, job.repeat) for job in jobs] == [
         ("none", 0.0, 0), ("brightness", 0.5, 0), ("centre", 0.5, 0),
         ("none", 0.0, 1), ("brightness", 0.5, 1), ("centre", 0.5, 1),
@@ -56,17 +57,17 @@ def test_fraction_zero_is_one_job_for_all_methods() -> None:
 
 
 def test_more_methods_or_repeats_change_no_job() -> None:
-    few = jobs_of(resolve(changed(**SECTIONS)), SUBJECTS)
+    few = jobs_of(described(resolve(changed(**SECTIONS)), SUBJECTS))
     roar = {**ROAR, "repeats": 3, "explainers": ["brightness", "centre", "swag_ig"]}
     explainers = {**SECTIONS["explainers"], "swag_ig": {}}
     more = resolve(changed(**{**SECTIONS, "roar": {"squares": roar}, "explainers": explainers}))
-    assert {job.key for job in few} < {job.key for job in jobs_of(more, SUBJECTS)}
+    assert {job.key for job in few} < {job.key for job in jobs_of(described(more, SUBJECTS))}
 
 
 def test_images_that_train_are_explained_but_not_scored() -> None:
     benchmark = resolve(changed(**SECTIONS))
-    assert benchmark.wanted("more_squares", "toy") == [("brightness", None), ("centre", None)]
-    assert ("brightness", "deletion") in benchmark.wanted("squares", "toy")
+    assert wanted(benchmark, "more_squares", "toy") == [("brightness", None), ("centre", None)]
+    assert ("brightness", "deletion") in wanted(benchmark, "squares", "toy")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_bad_settings(fields: dict[str, object], message: str) -> None:
 def test_the_most_salient_pixels_are_removed_by_the_tie_rule(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     saliency_HW = np.array([[1, 5, 1, 1], [5, 2, 1, 1]], np.float32)
-    cell = Cell("squares", "toy", "swag", None, "00" * 32)
+    cell = Cell(CellName("squares", "toy", "swag", None), "00" * 32)
     rows = Rows(["a"], [None], [0])
     store.write_explanations(cell, (0, 0), rows, Maps(saliency_HW[None], 0.0, "region"))
     bits = removal_bits(store, ("squares", "toy", "swag"), 0.5)

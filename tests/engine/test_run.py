@@ -259,7 +259,7 @@ def test_status_tells_what_is_missing(runner: Runner) -> None:
             path.unlink()
     stream = io.StringIO()
     assert show_status(str(runner.folder), Console(file=stream, width=200)) == 1
-    assert "unfinished: squares/toy swag deletion (0 rows)" in stream.getvalue()
+    assert "unfinished: squares/toy swag deletion: 10 of 10 images are missing" in stream.getvalue()
 
 
 def test_opening_names_the_model_that_fails() -> None:

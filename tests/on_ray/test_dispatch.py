@@ -11,6 +11,7 @@ from benchmarks.dispatch import SIMULATED_SECONDS, Simulation, Sleeper, simulati
 from swagflow.engine.plan import Shard
 from swagflow.engine.resources import Resources
 from swagflow.on_ray.runner import OnRay
+from swagflow.store.parts import Subject
 
 
 def seconds_of(num_pieces: int, starts: list[float], monkeypatch: pytest.MonkeyPatch) -> float:
@@ -18,7 +19,7 @@ def seconds_of(num_pieces: int, starts: list[float], monkeypatch: pytest.MonkeyP
     ready = iter(starts)
     monkeypatch.setattr(dispatch.Ready, "remote", lambda self: self.simulation.promise(next(ready)))
     cluster = Simulation(len(starts))
-    shards = [Shard("data", "model", first, ("image",), ()) for first in range(num_pieces)]
+    shards = [Shard(Subject("data", "model"), first, ("image",), ()) for first in range(num_pieces)]
     nobody: Any = None
     with simulation(cluster):
         reports = list(OnRay().reports(Sleeper, (nobody, "0"), shards, Resources(len(starts))))

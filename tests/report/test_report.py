@@ -24,7 +24,14 @@ from swagflow.report.scrubber import scrubber_data
 from swagflow.report.sections import build_sections
 from swagflow.report.source import Run
 from swagflow.store.run_folder import Store
-from tests.support.fake_run import LEVELS, FakeDataset, fake_benchmark, make_run, write_scores
+from tests.support.fake_run import (
+    LEVELS,
+    FakeDataset,
+    fake_benchmark,
+    make_run,
+    write_benchmark,
+    write_scores,
+)
 
 METHODS = ("random", "grad_cam", "swag", "swag_g", "guided_backprop")
 HOSTILE = "</script><script>alert('no')</script> & so on"
@@ -180,7 +187,7 @@ def test_sections_without_rows_leave_no_trace(page):
 
 def test_a_run_without_scores_is_an_error(tmp_path):
     store = make_run(tmp_path, methods=(), models=())
-    store.write_benchmark(fake_benchmark(METHODS, ("tiny_vgg",)))
+    write_benchmark(store, fake_benchmark(METHODS, ("tiny_vgg",)))
     with pytest.raises(UserError, match="no score yet"):
         report(store)
 
@@ -240,7 +247,7 @@ def test_gone_pixels_have_the_colour_of_the_metric(tmp_path, fill, mean, expecte
 
 def test_other_metrics_have_no_scrubber(store):
     run = Run(store)
-    run.benchmark["metrics"]["deletion"] = {"class": "Insertion", "steps": 28, "fill": "mean"}
+    run.described.metrics["deletion"] = {"class": "Insertion", "steps": 28, "fill": "mean"}
     assert scrubber_data(run, run.experiments[0], []) is None
 
 
@@ -340,7 +347,7 @@ def test_roar_has_a_table_and_a_figure(tmp_path):
         for method, fraction in [("none", 0.0), ("swag", 0.5), ("swag", 0.9)]
     ]
     benchmark = fake_benchmark(("swag",), ("resnet50",))
-    settings = {"explainers": ["swag"], "fractions": [0.0, 0.5, 0.9], "repeats": 3}
+    settings = {"train": "more", "explainers": ["swag"], "fractions": [0.0, 0.5, 0.9], "repeats": 3}
     benchmark |= {"experiments": {}, "roar": {"cub200": settings}}
     store = FirstSeen(make_run(tmp_path, methods=(), models=(), benchmark=benchmark))
     store.read_roar = lambda: pd.DataFrame(rows)
@@ -370,7 +377,8 @@ def test_a_part_of_errors_alone_does_not_hide_a_metrics_columns(tmp_path):
 def test_timings_name_their_machine(tmp_path):
     benchmark = fake_benchmark(("swag",), ("vgg16",))
     benchmark["experiments"] = {"table6": {"metric": "efficiency", "explainers": ["swag"]}}
-    benchmark["timings"] = {"efficiency": {"class": "Efficiency", "images": 2}}
+    timing = {"class": "Efficiency", "images": 2, "higher_is_better": False}
+    benchmark["metrics"]["efficiency"] = timing
     store = make_run(tmp_path, methods=(), models=(), benchmark=benchmark)
     rows = [
         {"image_id": image_id, "value": seconds, "seconds_batched": seconds / 4, "error": None}

@@ -20,6 +20,7 @@ from swagflow.report.tables import (
     missing_rows,
 )
 from swagflow.report.views import cell_view, paper_view, table_view
+from swagflow.store.experiments import Roar
 from tests.support.fake_run import make_run, scores_frame
 
 NAN = float("nan")
@@ -188,9 +189,11 @@ def jobs(*rows: tuple[str, float, int, float | None]) -> pd.DataFrame:
     return frame.assign(dataset="cub200", model="resnet50")
 
 
-def roar(*explainers: str, fractions: tuple[float, ...] = (0.0, 0.9), repeats: int = 1) -> dict:
-    settings = {"explainers": explainers, "fractions": fractions, "repeats": repeats}
-    return {"cub200": settings}
+def roar(
+    *explainers: str, fractions: tuple[float, ...] = (0.0, 0.9), repeats: int = 1
+) -> dict[str, Roar]:
+    about = Roar(train="train", explainers=explainers, fractions=fractions, repeats=repeats)
+    return {"cub200": about}
 
 
 def test_roar_area_by_hand():

@@ -16,11 +16,11 @@ import torch
 from swag.types import Score
 from swagflow.errors import StorageError, UserError
 from swagflow.store.failures import forget_errors
-from swagflow.store.parts import Cell, Maps, Rows
+from swagflow.store.parts import Cell, CellName, Maps, Rows
 from swagflow.store.run_folder import Store
 
-MASKS = Cell("data", "net", "swag", None, "ab" * 32)
-SCORES = Cell("data", "net", "swag", "deletion", "cd" * 32)
+MASKS = Cell(CellName("data", "net", "swag", None), "ab" * 32)
+SCORES = Cell(CellName("data", "net", "swag", "deletion"), "cd" * 32)
 ROWS = Rows(["a", "b", "c"], [None, "the file ends too early", None], [4, None, 7])
 
 
@@ -117,7 +117,7 @@ def test_left_over_temporaries_are_no_parts_and_can_be_removed(tmp_path: Path) -
     store.write_scores(
         SCORES, (0, 0), Rows(["a"], [None], [1]), Score(torch.ones(1, dtype=torch.float64))
     )
-    folder = tmp_path / SCORES.folder
+    folder = tmp_path / SCORES.name.folder
     (folder / ".tmp-0123").write_bytes(b"half a file")
     assert len(store.parts()) == 1
     assert len(pd.read_parquet(tmp_path / "scores")) == 1

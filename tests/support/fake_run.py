@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+import yaml
 
 from swagflow.data import Sample
 from swagflow.errors import ImageError
@@ -90,7 +91,7 @@ def make_run(
 ) -> Store:
     """Write a run; `errors` maps (method, image id) to the error of its row."""
     store = Store(str(folder))
-    store.write_benchmark(benchmark or fake_benchmark(methods, models))
+    write_benchmark(store, benchmark or fake_benchmark(methods, models))
     store.write_provenance(
         {
             "packages": {"swagflow": "0.1.0", "torch": "2.15.0"},
@@ -106,6 +107,10 @@ def make_run(
             write_scores(store, "deletion", ("digit_scenes", model, method), rows)
             write_masks(store, ("digit_scenes", model, method), ids, size)
     return store
+
+
+def write_benchmark(store: Store, plain: dict) -> None:
+    store.write_bytes("benchmark.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
 
 
 def score_rows(

@@ -26,7 +26,7 @@ from swag.models import (
     weights_sha256,
 )
 from swagflow.config.load import resolve
-from swagflow.engine.opening import description_of, open_benchmark
+from swagflow.engine.opening import open_benchmark
 from swagflow.errors import UserError
 from swagflow.train.training import with_classes
 from tests.swag.test_weights_files import Malicious
@@ -243,12 +243,13 @@ def benchmark(**model: Any) -> Any:
 def test_results_are_identified_by_the_numbers() -> None:
     opened = open_benchmark(benchmark(architecture=RESNET))
     halves = [0.5, 0.5, 0.5]
-    described = description_of(opened)
-    for about in (opened.subjects["digit_scenes", "small"]["model"], described["models"]["small"]):
+    described = opened.described
+    found = described.subjects["digit_scenes/small"]["model"]
+    for about in (found, described.models["small"]):
         assert isinstance(about, dict)
         assert (about["mean"], about["std"]) == (halves, halves)
     plain = open_benchmark(benchmark(architecture="tiny_vgg"))
-    about = plain.subjects["digit_scenes", "small"]["model"]
+    about = plain.described.subjects["digit_scenes/small"]["model"]
     assert isinstance(about, dict)
     assert about["mean"] == list(IMAGENET_MEAN)
 

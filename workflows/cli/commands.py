@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -24,7 +23,9 @@ from ..config.load import EFFICIENCY, config_names
 from ..data import DATASETS, Dataset, load_image
 from ..engine.compute import compute
 from ..engine.opening import open_benchmark
+from ..engine.plan import CellState
 from ..engine.resources import Resources
+from ..engine.status import status_of
 from ..engine.work import IN_PROCESS
 from ..errors import ImageError, UserError
 from ..hardware import default_device, tune_allocator
@@ -92,49 +93,32 @@ def say_missing(store: Store, console: Console) -> int:
 def show_status(uri: str, console: Console) -> int:
     """Print rows stored and missing per cell; return the exit code of the run."""
     store = Kept(Store(uri))
-    described = store.read_benchmark()
-    table = Table(title=f"{described['name']} in {uri}")
-    for column in ("data set", "model", "explainer", "metric", "rows", "missing"):
-        table.add_column(column, justify="right" if column in {"rows", "missing"} else "left")
-    for metric in store.metrics():
-        scores = store.read_scores(metric)
-        groups = scores.groupby(["dataset", "model", "explainer"], sort=True)
-        for (dataset, model, explainer), rows in groups:
-            missing = int(rows["error"].notna().sum())
-            table.add_row(dataset, model, explainer, metric, str(len(rows)), str(missing))
+    status = status_of(store)
+    failed = failed_rows(store)
+    errors = failed.groupby(["dataset", "model", "explainer", "metric"]).size()
+    table = Table(title=f"{status.described.name} in {uri}")
+    for column in ("data set", "model", "explainer", "metric"):
+        table.add_column(column)
+    for column in ("rows", "missing", "errors"):
+        table.add_column(column, justify="right")
+    for state in status.cells:
+        name, held = state.cell.name, state.num_held
+        if name.metric is not None:
+            counts = held, state.num_wanted - held, errors.get(tuple(name), 0)
+            table.add_row(*name, *map(str, counts))
     console.print(table)
-    incomplete = _incomplete_cells(store, described)
-    for text in incomplete:
-        console.print(text, soft_wrap=True)
-    return max(say_missing(store, console), int(bool(incomplete)))
+    for state in status.unfinished:
+        console.print(_unfinished(state), soft_wrap=True, highlight=False)
+    if status.missing_jobs:
+        counted = f"{len(status.missing_jobs)} of {len(status.jobs)}"
+        console.print(f"unfinished: {counted} trainings of remove and retrain are missing")
+    return max(say_missing(store, console), int(not status.is_complete))
 
 
-def _incomplete_cells(store: Store, described: dict[str, Any]) -> list[str]:
-    """Return a line for each wanted cell with fewer rows than its fullest neighbour."""
-    counts: dict[tuple[str, str, str, str | None], int] = {}
-    for metric in store.metrics():
-        sizes = store.read_scores(metric).groupby(["dataset", "model", "explainer"]).size()
-        counts |= {(*cell, metric): int(size) for cell, size in sizes.items()}
-    most: dict[str, int] = {}
-    for (dataset, *_), count in counts.items():
-        most[dataset] = max(most.get(dataset, 0), count)
-    lines = []
-    limits = {name: fields.get("images") for name, fields in described["metrics"].items()}
-    for subject in described["subjects"]:
-        dataset, _, model = subject.partition("/")
-        for experiment in described["experiments"].values():
-            metric = experiment["metric"]
-            if not (
-                dataset in (experiment["datasets"] or [dataset])
-                and model in (experiment["models"] or [model])
-            ):
-                continue
-            for explainer in experiment["explainers"] if metric else ():
-                held = counts.get((dataset, model, explainer, metric), 0)
-                wanted = max(most.get(dataset, 0), 1)
-                if held < min(wanted, limits.get(metric) or wanted):
-                    lines.append(f"unfinished: {subject} {explainer} {metric} ({held} rows)")
-    return sorted(set(lines))
+def _unfinished(state: CellState) -> str:
+    name, missing = state.cell.name, state.num_wanted - state.num_held
+    rows = f"{missing} of {state.num_wanted} images are missing"
+    return f"unfinished: {name.subject} {name.explainer} {name.metric or 'masks'}: {rows}"
 
 
 def write_report(uri: str, console: Console) -> None:
@@ -143,7 +127,7 @@ def write_report(uri: str, console: Console) -> None:
     described = store.read_benchmark()
 
     def open_dataset(name: str) -> Dataset | None:
-        fields = dict(described["datasets"].get(name) or {})
+        fields = dict(described.datasets.get(name, {}))
         factory = {kind.__name__: kind for kind in DATASETS.values()}.get(fields.pop("class", ""))
         try:
             return None if factory is None else factory(**fields).open()

@@ -19,7 +19,8 @@ from swag.models import ModelSpec
 
 from ..data import DATASETS, DatasetConfig
 from ..errors import UserError
-from .benchmark import Benchmark, Experiment, Roar
+from ..store.experiments import Experiment, Roar
+from .benchmark import Benchmark
 from .compose import SECTIONS, expand_grids, include, prune, select
 from .fields import configured, mapping_of, parse_yaml, require_known
 

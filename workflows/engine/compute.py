@@ -13,7 +13,7 @@ from ..store.failures import forget_errors
 from ..store.lock import one_driver
 from ..store.run_folder import Store
 from .joining import reconcile
-from .opening import Opened, Todo, description_of
+from .opening import Opened, Todo
 from .provenance import provenance
 from .resources import Resources
 from .roar import RoarWorker
@@ -38,7 +38,7 @@ def compute(
     """
     with one_driver(store.folder, store.uri, console):
         store.folder.remove_temporaries()
-        description = reconcile(store, description_of(opened))
+        description = reconcile(store, opened.described)
         if retry_errors:
             forget_errors(store)
         todo = opened.todo(store)
@@ -48,8 +48,7 @@ def compute(
             console.print("Nothing to compute: the run folder holds every row.")
             return False
         console.print(_announcement(todo, resources), soft_wrap=True)
-        subjects = {f"{d}/{m}": subject for (d, m), subject in opened.subjects.items()}
-        store.write_provenance(provenance(subjects, asdict(resources)))
+        store.write_provenance(provenance(opened.described.subjects, asdict(resources)))
         _carry_out((opened.benchmark, store.uri), todo, (dispatcher, resources), console)
     return True
 
@@ -72,7 +71,7 @@ def _carry_out(
             with meter(console, plan.num_rows, about[0].name) as progress:
                 for report in dispatcher.reports(ShardWorker, about, plan.shards, resources):
                     shard = report.shard
-                    progress.advance(shard.num_rows, f"{shard.dataset}/{shard.model}")
+                    progress.advance(shard.num_rows, str(shard.subject))
         if jobs:
             with meter(console, len(jobs), "remove and retrain", "jobs") as progress:
                 for trained in dispatcher.reports(RoarWorker, about, jobs, resources):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
-from ..config.benchmark import ROAR_EXTENT
 from ..errors import UserError
-from ..store.run_folder import Store
+from ..store.described import FOR_READERS, Described
+from ..store.experiments import ROAR_EXTENT, Experiment
+from ..store.run_folder import BENCHMARK, Store
 
 FIXED = ("name", "seed", "shard_size", "batch_size")
-SECTIONS = ("explainers", "metrics", "subjects", "datasets", "models", "experiments", "roar")
 EXTENT = {
     "roar": ROAR_EXTENT,
     "explainers": ("version",),
@@ -20,7 +20,7 @@ EXTENT = {
 """Sections in which the same name must be the same thing, but for these fields."""
 
 
-def reconcile(store: Store, wanted: Mapping[str, Any]) -> dict[str, Any]:
+def reconcile(store: Store, wanted: Described) -> Described:
     """Return the description of a run folder that is to hold `wanted` beside what it holds.
 
     More methods, metrics, models, data sets, experiments, repeats or images may join a run; what
@@ -29,35 +29,49 @@ def reconcile(store: Store, wanted: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: the folder belongs to another benchmark.
     """
-    if not store.folder.exists("benchmark.yaml"):
+    if not store.folder.exists(BENCHMARK):
         if any(not name.startswith(".") for name in store.folder.list()):
             raise UserError(
-                f"the run folder {store.uri!r} has files but no benchmark.yaml; "
+                f"the run folder {store.uri!r} has files but no {BENCHMARK}; "
                 "choose an empty or new folder with --run-dir"
             )
-        return dict(wanted)
+        return wanted
     held = store.read_benchmark()
+    old, new = held.plain(), wanted.plain()
     for key in FIXED:
-        _require_same(store, key, held.get(key), wanted[key])
+        _require_same(store, key, old[key], new[key])
     for section, free in EXTENT.items():
-        old, new = held.get(section) or {}, wanted[section]
-        for name in old.keys() & new.keys():
-            pair = [{k: v for k, v in item[name].items() if k not in free} for item in (old, new)]
+        for name in old[section].keys() & new[section].keys():
+            pair = [_without(plain[section][name], free) for plain in (old, new)]
             _require_same(store, f"{section}.{name}", *pair)
-    merged = {section: {**(held.get(section) or {}), **wanted[section]} for section in SECTIONS}
-    for name, experiment in (held.get("experiments") or {}).items():
+    return _merged(held, wanted)
+
+
+def _without(item: dict[str, Any], free: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key not in {*free, *FOR_READERS}}
+
+
+def _merged(held: Described, wanted: Described) -> Described:
+    """Return a description of what either has; where both have something, as it is wanted."""
+    merged: dict[str, Any] = {}
+    for item in fields(Described):
+        old, new = getattr(held, item.name), getattr(wanted, item.name)
+        merged[item.name] = {**old, **new} if isinstance(new, dict) else new
+    for name, experiment in held.experiments.items():
         merged["experiments"][name] = _joined(experiment, merged["experiments"][name])
-    return {**wanted, **merged}
+    for name, count in held.num_images.items():
+        merged["num_images"][name] = max(count, merged["num_images"][name])
+    return Described(**merged)
 
 
-def _joined(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+def _joined(held: Experiment, wanted: Experiment) -> Experiment:
     """Return an experiment with what either has; of models, none named means all."""
-    lists = {
-        key: list(dict.fromkeys([*held[key], *wanted[key]])) for key in ("explainers", "datasets")
-    }
-    all_models = not (held["models"] and wanted["models"])
-    models = [] if all_models else list(dict.fromkeys([*held["models"], *wanted["models"]]))
-    return {**wanted, **lists, "models": models}
+
+    def both(section: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*getattr(held, section), *getattr(wanted, section)]))
+
+    models = both("models") if held.models and wanted.models else ()
+    return replace(wanted, explainers=both("explainers"), datasets=both("datasets"), models=models)
 
 
 def _require_same(store: Store, path: str, held: Any, wanted: Any) -> None:

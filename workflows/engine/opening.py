@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
@@ -12,16 +11,16 @@ from swag.classifier import require_size
 from swag.models import ModelSpec, fixed_size, load_classifier, resolved, weights_sha256
 
 from ..config.benchmark import Benchmark
+from ..config.description import describe_benchmark
 from ..config.identity import describe
 from ..data import Dataset
 from ..errors import UserError
-from ..store.parts import Part
+from ..store.described import Described, Fields
+from ..store.parts import Part, Subject
 from ..store.run_folder import Store
 from .plan import Plan, make_plan
 from .roar import RoarJob, jobs_of, missing_jobs
 from .timings import plan_timings
-
-Subjects = dict[tuple[str, str], dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -44,17 +43,33 @@ class Opened:
 
     benchmark: Benchmark
     datasets: dict[str, Dataset]
-    subjects: Subjects
+    described: Described
+
+    @classmethod
+    def of(
+        cls, benchmark: Benchmark, datasets: dict[str, Dataset], subjects: dict[Subject, Fields]
+    ) -> Opened:
+        """Return it with its description.
+
+        Args:
+            subjects: what identifies each data set and model.
+        """
+        num_images = {name: len(dataset.image_ids) for name, dataset in datasets.items()}
+        return cls(benchmark, datasets, describe_benchmark(benchmark, subjects, num_images))
+
+    @property
+    def image_ids(self) -> dict[str, Sequence[str]]:
+        return {name: dataset.image_ids for name, dataset in self.datasets.items()}
 
     def plan(self, parts: Sequence[Part]) -> Plan:
-        return make_plan(self.benchmark, self.datasets, self.subjects, parts)
+        return make_plan(self.described, self.image_ids, parts)
 
     def timings(self, parts: Sequence[Part]) -> Plan:
-        return plan_timings(self.benchmark, self.datasets, self.subjects, parts)
+        return plan_timings(self.described, self.image_ids, parts)
 
     def todo(self, store: Store) -> Todo:
         parts = store.parts()
-        jobs, replaced = missing_jobs(jobs_of(self.benchmark, self.subjects), store)
+        jobs, replaced = missing_jobs(jobs_of(self.described), store)
         return Todo(self.plan(parts), self.timings(parts), jobs, replaced)
 
 
@@ -67,19 +82,19 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
     """
     benchmark = _resolved(benchmark)
     datasets = {name: config.open() for name, config in benchmark.datasets.items()}
-    subjects: Subjects = {}
-    known: dict[object, dict[str, object]] = {}
+    subjects: dict[Subject, Fields] = {}
+    known: dict[object, Fields] = {}
     for dataset, opened in datasets.items():
         for model in benchmark.models:
             spec = benchmark.model_spec(dataset, model)
             if spec not in known:
                 known[spec] = _identify(model, spec)
             _require_size(model, spec, dataset, opened)
-            subjects[dataset, model] = {
+            subjects[Subject(dataset, model)] = {
                 "dataset": opened.fingerprint,
                 "model": known[spec],
             }
-    return Opened(benchmark, datasets, subjects)
+    return Opened.of(benchmark, datasets, subjects)
 
 
 def _resolved(benchmark: Benchmark) -> Benchmark:
@@ -106,28 +121,10 @@ def _require_size(name: str, spec: ModelSpec, dataset: str, opened: Dataset) -> 
         raise UserError(f"models.{name} on {dataset}: {error}") from error
 
 
-def _identify(name: str, spec: ModelSpec) -> dict[str, object]:
+def _identify(name: str, spec: ModelSpec) -> Fields:
     try:
         classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
     except ValueError as error:
         raise UserError(f"models.{name}: {error}") from error
     described = {key: value for key, value in describe(spec).items() if key != "weights"}
     return {**described, "weights_sha256": weights_sha256(classifier.model)}
-
-
-def description_of(opened: Opened) -> dict[str, Any]:
-    """Return benchmark.yaml: every setting with its defaults, and what identifies the subjects."""
-    benchmark = opened.benchmark
-    described: dict[str, Any] = describe(benchmark)
-    described.pop("class")
-    for name, explainer in benchmark.explainers.items():
-        described["explainers"][name]["kind"] = explainer.kind
-    described["metrics"] |= described.pop("timings")
-    for name, metric in benchmark.metrics.items():
-        described["metrics"][name]["higher_is_better"] = metric.higher_is_better
-    for name, timing in benchmark.timings.items():
-        described["metrics"][name]["higher_is_better"] = timing.higher_is_better
-    described["subjects"] = {
-        f"{dataset}/{model}": subject for (dataset, model), subject in opened.subjects.items()
-    }
-    return described

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..config.benchmark import Benchmark
-from ..config.identity import describe, key_of
-from ..data import Dataset
-from ..store.parts import KEY_DIGITS, Cell, Part
+from ..config.identity import key_of
+from ..store.described import Described
+from ..store.parts import KEY_DIGITS, Cell, CellName, Part, Subject
 
 Reason = Literal["missing", "changed"]
 
@@ -31,15 +30,22 @@ class Task:
 class Shard:
     """Consecutive images of a data set and all that is to be computed of them with one model."""
 
-    dataset: str
-    model: str
+    subject: Subject
     first: int
     image_ids: tuple[str, ...]
     tasks: tuple[Task, ...]
 
     @property
+    def dataset(self) -> str:
+        return self.subject.dataset
+
+    @property
+    def model(self) -> str:
+        return self.subject.model
+
+    @property
     def name(self) -> str:
-        return f"{self.dataset}/{self.model}/{self.first}"
+        return f"{self.subject}/{self.first}"
 
     @property
     def span(self) -> tuple[int, int]:
@@ -65,77 +71,95 @@ class Plan:
         return sum(shard.num_rows for shard in self.shards)
 
 
-def cells_of(
-    benchmark: Benchmark, dataset: str, model: str, fingerprints: Mapping[str, object]
-) -> dict[tuple[str, str | None], Cell]:
-    """Return the cells of a data set and model by (explainer, metric or None for the masks).
+@dataclass(frozen=True)
+class CellState:
+    """What of a cell is wanted and what of it is stored."""
 
-    `fingerprints` are what identify the data set and the model beyond their configuration.
-    """
-    return {
-        names: cell_of(benchmark, (dataset, model, *names), fingerprints)
-        for names in benchmark.wanted(dataset, model)
+    cell: Cell
+    num_wanted: int
+    """Images."""
+    parts: tuple[Part, ...]
+    """Those that count, in order."""
+    outdated: tuple[Part, ...]
+    """Those of another key, or behind a gap."""
+
+    @property
+    def num_held(self) -> int:
+        return sum(min(part.last + 1, self.num_wanted) - part.first for part in self.parts)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether all that is stored was made in another way."""
+        return bool(self.outdated) and not self.parts
+
+
+def cell_of(described: Described, name: CellName) -> Cell:
+    """Return a cell with its key, the hash of all that makes its numbers what they are."""
+    about: dict[str, object] = {
+        "subject": described.subject(name.subject),
+        "explainer": described.explainer(name.explainer, name.model),
+        "seed": described.seed,
     }
+    if name.metric is not None:
+        about["metric"] = described.metric(name.metric)
+    return Cell(name, key_of(about))
 
 
-def cell_of(
-    benchmark: Benchmark,
-    names: tuple[str, str, str, str | None],
-    fingerprints: Mapping[str, object],
-) -> Cell:
-    """Return the cell of a data set, model, explainer and metric or None."""
-    dataset, model, explainer, metric = names
-    about = {
-        "subject": fingerprints,
-        "explainer": describe(benchmark.explainer(explainer, model)),
-        "seed": benchmark.seed,
-    }
-    if metric is not None:
-        about["metric"] = describe({**benchmark.metrics, **benchmark.timings}[metric])
-    return Cell(dataset, model, explainer, metric, key_of(about))
+def cell_states(described: Described, parts: Iterable[Part]) -> dict[CellName, CellState]:
+    """Return the masks and scores that a benchmark wants, and what of them is stored."""
+    stored = _by_cell(parts)
+    states = {}
+    for subject in described.cases:
+        num_images = described.num_images[subject.dataset]
+        for name in described.wanted(subject):
+            cell = cell_of(described, name)
+            found = [part for part in stored.get(name, []) if part.first < num_images]
+            same = [part for part in found if part.key == cell.key[:KEY_DIGITS]]
+            kept = _without_gaps(same, described.shard_size)
+            paths = {part.path for part in kept}
+            rest = [part for part in found if part.path not in paths]
+            states[name] = CellState(cell, num_images, tuple(kept), tuple(rest))
+    return states
 
 
-def by_cell(parts: Iterable[Part]) -> dict[tuple[str, str, str, str | None], list[Part]]:
-    """Return parts by the names of their cell."""
-    cells: dict[tuple[str, str, str, str | None], list[Part]] = {}
+def timing_states(described: Described, parts: Iterable[Part]) -> dict[CellName, CellState]:
+    """Return the timings that a benchmark wants, each in one part, and what of them is stored."""
+    stored = _by_cell(parts)
+    states = {}
+    for subject in described.cases:
+        for name in described.timed(subject):
+            cell, num_images = cell_of(described, name), described.num_timed(name)
+            path = cell.part(0, num_images - 1)
+            kept = tuple(part for part in stored.get(name, []) if part.path == path)
+            rest = tuple(part for part in stored.get(name, []) if part.path != path)
+            states[name] = CellState(cell, num_images, kept, rest)
+    return states
+
+
+def _by_cell(parts: Iterable[Part]) -> dict[CellName, list[Part]]:
+    cells: dict[CellName, list[Part]] = {}
     for part in parts:
         cells.setdefault(part.cell, []).append(part)
     return cells
 
 
 def make_plan(
-    benchmark: Benchmark,
-    datasets: Mapping[str, Dataset],
-    subjects: Mapping[tuple[str, str], Mapping[str, object]],
-    parts: Iterable[Part],
+    described: Described, image_ids: Mapping[str, Sequence[str]], parts: Iterable[Part]
 ) -> Plan:
     """Return wanted minus stored.
 
     Args:
-        datasets: the opened data sets by name.
-        subjects: what identifies data set and model, by their two names.
+        described: with the number of images of every data set.
+        image_ids: of each data set, in its order.
         parts: what the store holds.
     """
-    stored = by_cell(parts)
+    states = cell_states(described, parts)
     shards: list[Shard] = []
-    outdated: list[str] = []
-    wanted = 0
-    for (dataset, model), subject in subjects.items():
-        cells = cells_of(benchmark, dataset, model, subject)
-        current: dict[tuple[str, str | None], list[Part]] = {}
-        for name, cell in cells.items():
-            found = stored.get((dataset, model, *name), [])
-            same = [part for part in found if part.key == cell.key[:KEY_DIGITS]]
-            current[name] = _without_gaps(same, benchmark.shard_size)
-            kept = {part.path for part in current[name]}
-            outdated += [part.path for part in found if part.path not in kept]
-        image_ids = datasets[dataset].image_ids
-        wanted += len(cells) * len(image_ids)
-        changed = {
-            name for name in cells if stored.get((dataset, model, *name)) and not current[name]
-        }
-        shards += _shards(benchmark, (dataset, model), image_ids, (cells, current, changed))
-    return Plan(tuple(shards), tuple(outdated), wanted)
+    for subject in described.cases:
+        own = {name: state for name, state in states.items() if name.subject == subject}
+        shards += _shards(own, image_ids[subject.dataset], described.shard_size)
+    outdated = tuple(part.path for state in states.values() for part in state.outdated)
+    return Plan(tuple(shards), outdated, sum(state.num_wanted for state in states.values()))
 
 
 def _without_gaps(parts: Iterable[Part], shard_size: int) -> list[Part]:
@@ -152,41 +176,33 @@ def _without_gaps(parts: Iterable[Part], shard_size: int) -> list[Part]:
     return kept
 
 
-_Cells = dict[tuple[str, str | None], Cell]
-_Stored = dict[tuple[str, str | None], list[Part]]
-
-
 def _shards(
-    benchmark: Benchmark,
-    names: tuple[str, str],
-    image_ids: Sequence[str],
-    state: tuple[_Cells, _Stored, set[tuple[str, str | None]]],
+    states: Mapping[CellName, CellState], image_ids: Sequence[str], size: int
 ) -> list[Shard]:
-    """Return one shard for each aligned slice of the images with something missing.
+    """Return one shard for each aligned slice of a subject's images with something missing.
 
     A slice that is stored in part, because fewer images were asked for once, gives a shard for each
     different place where its cells go on.
     """
-    cells, stored, _ = state
-    size = benchmark.shard_size
-    by_slice = {name: _by_slice(parts, size) for name, parts in stored.items()}
-    owned: dict[str, list[tuple[str, str | None]]] = {}
-    for name in cells:
-        owned.setdefault(name[0], []).append(name)
+    slices = {name: _by_slice(state.parts, size) for name, state in states.items()}
     shards = []
     for begin in range(0, len(image_ids), size):
         end = min(begin + size, len(image_ids))
-        held = {name: slices.get(begin, []) for name, slices in by_slice.items()}
-        reached = {name: max([begin, *(part.last + 1 for part in held[name])]) for name in cells}
+        held = {name: parts.get(begin, []) for name, parts in slices.items()}
+        reached = {name: max([begin, *(part.last + 1 for part in held[name])]) for name in states}
         for start in sorted({position for position in reached.values() if position < end}):
+            todo: dict[str, list[CellName]] = {}
+            for name, position in reached.items():
+                if position == start:
+                    todo.setdefault(name.explainer, []).append(name)
             tasks = []
-            for explainer in benchmark.explainers:
-                todo = [name for name in owned.get(explainer, ()) if reached[name] == start]
-                if todo:
-                    complete = reached[explainer, None] >= end
-                    masks = [part.path for part in held[explainer, None] if part.last >= start]
-                    tasks.append(_task(todo, tuple(masks) if complete else None, state))
-            shards.append(Shard(*names, start, tuple(image_ids[start:end]), tuple(tasks)))
+            for names in todo.values():
+                masks = names[0].masks
+                stored = None
+                if reached[masks] >= end:
+                    stored = tuple(part.path for part in held[masks] if part.last >= start)
+                tasks.append(_task([states[name] for name in names], states[masks].cell, stored))
+            shards.append(Shard(names[0].subject, start, tuple(image_ids[start:end]), tuple(tasks)))
     return shards
 
 
@@ -198,18 +214,13 @@ def _by_slice(parts: Iterable[Part], shard_size: int) -> dict[int, list[Part]]:
     return found
 
 
-def _task(
-    todo: Sequence[tuple[str, str | None]],
-    stored_parts: tuple[str, ...] | None,
-    state: tuple[_Cells, _Stored, set[tuple[str, str | None]]],
-) -> Task:
+def _task(todo: Sequence[CellState], masks: Cell, stored_parts: tuple[str, ...] | None) -> Task:
     """Return the task of one explainer's cells."""
-    cells, _, changed = state
-    explainer = todo[0][0]
+    scores = [state.cell for state in todo if state.cell.name.metric is not None]
     return Task(
-        explainer=explainer,
-        explanation=cells[explainer, None],
+        explainer=masks.name.explainer,
+        explanation=masks,
         stored_parts=stored_parts,
-        metrics=tuple((metric, cells[name, metric]) for name, metric in todo if metric is not None),
-        reason="changed" if changed.intersection(todo) else "missing",
+        metrics=tuple((str(cell.name.metric), cell) for cell in scores),
+        reason="changed" if any(state.is_changed for state in todo) else "missing",
     )

@@ -25,9 +25,11 @@ from swag.curves.ranks import descending_order
 from swag.models import load_classifier
 from swag.rng import generator
 
-from ..config.benchmark import ROAR_EXTENT, Benchmark, Roar
+from ..config.benchmark import Benchmark
 from ..config.identity import describe, key_of
-from ..store.parts import KEY_DIGITS
+from ..store.described import Described
+from ..store.experiments import ROAR_EXTENT, Roar
+from ..store.parts import KEY_DIGITS, Subject
 from ..store.run_folder import Store
 from ..train.fitting import Fit, fit
 from ..train.images import Images
@@ -74,37 +76,30 @@ class RoarReport:
     num_errors: int
 
 
-def jobs_of(
-    benchmark: Benchmark, subjects: Mapping[tuple[str, str], Mapping[str, object]]
-) -> list[RoarJob]:
+def jobs_of(described: Described) -> list[RoarJob]:
     """Return every job of a benchmark: first those of the first repeat, fraction by fraction."""
     jobs = []
-    for validation, roar in benchmark.roar.items():
-        for model in roar.models or tuple(benchmark.models):
-            recipe = {key: value for key, value in describe(roar).items() if key not in ROAR_EXTENT}
+    for validation, roar in described.roar.items():
+        recipe = {key: value for key, value in describe(roar).items() if key not in ROAR_EXTENT}
+        for model in roar.models or tuple(described.models):
             about = {
                 "recipe": recipe,
-                "train": subjects[roar.train, model],
-                "validation": subjects[validation, model],
-                "seed": benchmark.seed,
+                "train": described.subject(Subject(roar.train, model)),
+                "validation": described.subject(Subject(validation, model)),
+                "seed": described.seed,
                 "version": VERSION,
             }
             for repeat in range(roar.repeats):
                 for fraction in roar.fractions:
                     names = roar.explainers if fraction else (NO_EXPLAINER,)
                     for explainer in names:
-                        own = {
-                            "explainer": _described(benchmark, explainer, model),
-                            "fraction": fraction,
-                            "repeat": repeat,
-                        }
+                        masks = None
+                        if explainer != NO_EXPLAINER:
+                            masks = described.explainer(explainer, model)
+                        own = {"explainer": masks, "fraction": fraction, "repeat": repeat}
                         key = key_of({**about, **own})
                         jobs.append(RoarJob(validation, model, explainer, fraction, repeat, key))
     return sorted(jobs, key=lambda job: (job.repeat, job.fraction))
-
-
-def _described(benchmark: Benchmark, explainer: str, model: str) -> object:
-    return None if explainer == NO_EXPLAINER else describe(benchmark.explainer(explainer, model))
 
 
 def recipe_of(roar: Roar, seed: int) -> Fit:

@@ -14,47 +14,35 @@ from dataclasses import replace
 from swag.signals import Signals
 from swag.types import Score
 
-from ..config.benchmark import Benchmark
-from ..data import Dataset
 from ..hardware import device_name
+from ..store.described import Described
 from ..store.parts import Part
-from .plan import Plan, Shard, Task, by_cell, cell_of
+from .plan import Plan, Shard, Task, cell_of, timing_states
 from .shard_worker import ShardWorker
 from .work import attempt
 
 
 def plan_timings(
-    benchmark: Benchmark,
-    datasets: Mapping[str, Dataset],
-    subjects: Mapping[tuple[str, str], Mapping[str, object]],
-    parts: Iterable[Part],
+    described: Described, image_ids: Mapping[str, Sequence[str]], parts: Iterable[Part]
 ) -> Plan:
     """Return wanted minus stored: a shard for each explainer to be timed on a data set and model.
 
     Args:
-        datasets: the opened data sets by name.
-        subjects: what identifies data set and model, by their two names.
+        described: with the number of images of every data set.
+        image_ids: of each data set, in its order.
         parts: what the store holds.
     """
-    held = by_cell(parts)
-    shards: list[Shard] = []
-    outdated: list[str] = []
-    wanted = 0
-    for (dataset, model), subject in subjects.items():
-        for explainer, metric in benchmark.timed(dataset, model):
-            images = benchmark.timings[metric].images
-            image_ids = tuple(datasets[dataset].image_ids[:images])
-            wanted += len(image_ids)
-            cell = cell_of(benchmark, (dataset, model, explainer, metric), subject)
-            path = cell.part(0, len(image_ids) - 1)
-            same = [part.path for part in held.get((dataset, model, explainer, metric), [])]
-            outdated += [other for other in same if other != path]
-            if path not in same:
-                masks = cell_of(benchmark, (dataset, model, explainer, None), subject)
-                # A timing reads no masks, and writes none.
-                task = Task(explainer, masks, (), ((metric, cell),), "missing")
-                shards.append(Shard(dataset, model, 0, image_ids, (task,)))
-    return Plan(tuple(shards), tuple(outdated), wanted)
+    states = timing_states(described, parts)
+    shards = []
+    for name, state in states.items():
+        if not state.parts:
+            # A timing reads no masks, and writes none.
+            masks = cell_of(described, name.masks)
+            task = Task(name.explainer, masks, (), ((str(name.metric), state.cell),), "missing")
+            timed = tuple(image_ids[name.dataset][: state.num_wanted])
+            shards.append(Shard(name.subject, 0, timed, (task,)))
+    outdated = tuple(part.path for state in states.values() for part in state.outdated)
+    return Plan(tuple(shards), outdated, sum(state.num_wanted for state in states.values()))
 
 
 class TimingWorker(ShardWorker):

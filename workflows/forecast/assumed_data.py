@@ -12,8 +12,10 @@ from PIL import Image
 from ..config.benchmark import Benchmark
 from ..data import DATASETS, Dataset, DatasetConfig, Sample, load_image
 from ..data.check import OFFICIAL, Official
-from ..engine.opening import Opened, Subjects
+from ..engine.opening import Opened
 from ..errors import UserError
+from ..store.described import Fields
+from ..store.parts import Subject
 from .rehearsal import photographs
 
 _TYPICAL = (375, 500)
@@ -55,10 +57,10 @@ def assume(benchmark: Benchmark) -> Opened:
         UserError: a data set is missing, and its numbers are not known.
     """
     datasets = {name: _opened(config) for name, config in benchmark.datasets.items()}
-    subjects: Subjects = {
-        (dataset, model): {} for dataset in datasets for model in benchmark.models
+    unknown: dict[Subject, Fields] = {
+        Subject(dataset, model): {} for dataset in datasets for model in benchmark.models
     }
-    return Opened(benchmark, datasets, subjects)
+    return Opened.of(benchmark, datasets, unknown)
 
 
 def _opened(config: DatasetConfig) -> Dataset:

@@ -26,7 +26,7 @@ from swag.types import Batch, Kind, Score
 from ..data import Dataset
 from ..data.base import read_rgb, to_tensor
 from ..errors import ImageError
-from ..store.parts import Cell, Maps, Rows
+from ..store.parts import Cell, CellName, Maps, Rows
 from ..store.run_folder import Store
 
 LONGEST = 2.0
@@ -199,7 +199,7 @@ def ranks(size: tuple[int, int]) -> float:
     return _stored(read, write) / count
 
 
-_CELL = Cell("data", "model", "explainer", None, "0" * 64)
+_CELL = Cell(CellName("data", "model", "explainer", None), "0" * 64)
 
 
 def _rows(count: int) -> Rows:

@@ -47,7 +47,7 @@ def render_page(run: Run, page: Page) -> str:
     environment.filters["count"] = names.count
     template = environment.get_template("report.html.j2")
     return template.render(
-        name=run.benchmark["name"],
+        name=run.described.name,
         style=_asset("style.css"),
         script=_asset("report.js"),
         headline=headline(page.sections),
@@ -59,7 +59,7 @@ def render_page(run: Run, page: Page) -> str:
         definitions=definitions(page.sections),
         setting=setting(run),
         provenance=provenance_rows(run.provenance, ""),
-        settings_text=yaml.safe_dump(run.benchmark, sort_keys=False, allow_unicode=True),
+        settings_text=yaml.safe_dump(run.described.plain(), sort_keys=False, allow_unicode=True),
     )
 
 

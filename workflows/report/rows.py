@@ -11,6 +11,7 @@ import pandas as pd
 from swag.metrics.localisation import choose_alpha, is_held_out, is_wrong
 from swag.stats import Floats
 
+from ..store.experiments import Roar
 from . import names
 from .paper import ROAR_VARIANTS
 
@@ -60,7 +61,7 @@ def _judged(rows: pd.DataFrame, kind: str, held_out_N: np.ndarray) -> pd.DataFra
     return evaluated.assign(value=np.where(np.isnan(iou_N), np.nan, is_wrong(iou_N)))
 
 
-def roar_scores(jobs: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def roar_scores(jobs: pd.DataFrame, settings: Mapping[str, Roar]) -> pd.DataFrame:
     """Return the rows of each data set, model and method: a repeat takes the place of an image.
 
     A repeat's curve is its accuracy at every removed fraction, and its value the trapezoid under
@@ -69,14 +70,14 @@ def roar_scores(jobs: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]]) -
 
     Args:
         jobs: the stored trainings.
-        settings: by the data set that validates, its `fractions`, `repeats` and `explainers`.
+        settings: by the data set that validates.
     """
     rows = [
         row
         for (dataset, model), group in jobs.groupby(["dataset", "model"], sort=False)
-        for explainer in settings[dataset]["explainers"]
-        for repeat in range(settings[dataset]["repeats"])
-        for row in _areas(group, explainer, repeat, sorted(settings[dataset]["fractions"]))
+        for explainer in settings[dataset].explainers
+        for repeat in range(settings[dataset].repeats)
+        for row in _areas(group, explainer, repeat, sorted(settings[dataset].fractions))
     ]
     return pd.DataFrame(rows)
 

@@ -30,7 +30,7 @@ def scrubber_data(
     `pictures` are JPEGs; each of `items` is an image on a model with, per method, its score after
     each step and the step of every pixel as deflated bytes in row-major order.
     """
-    fields = run.benchmark["metrics"][experiment.metric]
+    fields = run.described.metrics[experiment.metric]
     if fields.get("class") != "Deletion" or fields["steps"] > MOST_STEPS:
         return None
     scores, methods = run.scores(experiment), experiment.explainers
@@ -87,7 +87,7 @@ def _steps(saliency_HW: NDArray[np.float32], steps: int) -> bytes:
 def _fill(run: Run, item: Shown, fill: str) -> list[int]:
     if fill == "black":
         return [0, 0, 0]
-    subject: Mapping[str, Any] = run.subject(item.dataset, item.model)
+    subject: Mapping[str, Any] = run.model(item.dataset, item.model)
     return [round(255 * channel) for channel in subject.get("mean", IMAGENET_MEAN)]
 
 

@@ -121,7 +121,7 @@ def _section(run: Run, experiment: Experiment) -> Section | None:
     scores = scores if scores.empty else by_variant(scores)
     if scores.empty or scores["value"].isna().all():
         return None
-    higher = run.higher_is_better(experiment.metric)
+    higher = run.described.higher_is_better(experiment.metric)
     rules = bootstrap_rules(higher_is_better=higher, seed=run.seed)
     heading = _heading(experiment, scores)
     paper = paper_values(experiment.name)
@@ -152,14 +152,16 @@ def _one_variant(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _roar_section(run: Run) -> Section | None:
-    jobs = run.roar_jobs() if run.roar else pd.DataFrame()
-    scores = roar_scores(jobs, run.roar) if len(jobs) else jobs
+    jobs = run.roar_jobs() if run.described.roar else pd.DataFrame()
+    scores = roar_scores(jobs, run.described.roar) if len(jobs) else jobs
     if scores.empty or scores["value"].isna().all():
         return None
-    explainers = list(dict.fromkeys(n for roar in run.roar.values() for n in roar["explainers"]))
+    explainers = list(
+        dict.fromkeys(n for roar in run.described.roar.values() for n in roar.explainers)
+    )
     rules = Rules(higher_is_better=False, interval=student_interval, tested=False)
     one = scores[scores["variant"] == ROAR_VARIANTS[0]]
-    fractions = {dataset: sorted(roar["fractions"]) for dataset, roar in run.roar.items()}
+    fractions = {dataset: sorted(roar.fractions) for dataset, roar in run.described.roar.items()}
     panels = curve_panels(one, explainers, student_interval, fractions)
     axis = Axis(x="Pixels removed", y="Accuracy after retraining", markers=True, x_is_share=True)
     paper = paper_values("table4")

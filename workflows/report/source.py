@@ -11,11 +11,14 @@ import pandas as pd
 
 from swag.types import Kind
 
+from ..store.described import Described
+from ..store.parts import Subject
+
 
 class RunStore(Protocol):
     """The part of `swagflow.store.run_folder.Store` that a report needs."""
 
-    def read_benchmark(self) -> dict[str, Any]: ...
+    def read_benchmark(self) -> Described: ...
     def read_provenance(self) -> dict[str, Any]: ...
     def read_scores(self, metric: str) -> pd.DataFrame: ...
     def read_roar(self) -> pd.DataFrame: ...
@@ -27,7 +30,7 @@ class RunStore(Protocol):
 
 @dataclass(frozen=True)
 class Experiment:
-    """A table or figure of the benchmark: one metric of some explainers; empty stands for all."""
+    """A table or figure of the benchmark by its name; empty stands for all."""
 
     name: str
     metric: str
@@ -41,7 +44,7 @@ class Run:
 
     def __init__(self, store: RunStore) -> None:
         self.store = store
-        self.benchmark = store.read_benchmark()
+        self.described = store.read_benchmark()
         self.provenance = store.read_provenance()
         self._scores: dict[str, pd.DataFrame] = {}
 
@@ -49,41 +52,25 @@ class Run:
     def experiments(self) -> list[Experiment]:
         """Return the experiments that have a metric, in the benchmark's order."""
         return [
-            Experiment(
-                name=name,
-                metric=fields["metric"],
-                explainers=tuple(fields["explainers"]),
-                datasets=tuple(fields.get("datasets") or ()),
-                models=tuple(fields.get("models") or ()),
-            )
-            for name, fields in (self.benchmark.get("experiments") or {}).items()
-            if fields["metric"] is not None
+            Experiment(name, item.metric, item.explainers, item.datasets, item.models)
+            for name, item in self.described.experiments.items()
+            if item.metric is not None
         ]
 
     @property
     def seed(self) -> int:
-        return int(self.benchmark["seed"])
+        return self.described.seed
 
     def kinds(self, explainers: Sequence[str]) -> dict[str, Kind]:
-        return {name: self.benchmark["explainers"][name]["kind"] for name in explainers}
-
-    @property
-    def roar(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the settings of remove and retrain by the data set that validates."""
-        return self.benchmark.get("roar") or {}
-
-    def higher_is_better(self, metric: str) -> bool:
-        """Tell a metric's direction; a time is no metric of the benchmark: shorter is better."""
-        fields = self.benchmark["metrics"].get(metric) or {"higher_is_better": False}
-        return bool(fields["higher_is_better"])
+        return {name: self.described.kind(name) for name in explainers}
 
     def fields(self, explainer: str) -> dict[str, object]:
         """Return an explainer's settings under dotted names."""
-        return dict(_flat(self.benchmark["explainers"][explainer], ""))
+        return dict(_flat(self.described.explainers[explainer], ""))
 
-    def subject(self, dataset: str, model: str) -> Mapping[str, Any]:
+    def model(self, dataset: str, model: str) -> Mapping[str, Any]:
         """Return what identifies a model on a data set; empty where it was not written down."""
-        found = (self.benchmark.get("subjects") or {}).get(f"{dataset}/{model}") or {}
+        found = self.described.subjects.get(str(Subject(dataset, model)), {})
         return found.get("model") or {}
 
     def scores(self, experiment: Experiment) -> pd.DataFrame:
@@ -106,7 +93,7 @@ class Run:
         if frame.empty:
             return frame
         keys = {
-            name: frame[name].map(_rank(self.benchmark.get(f"{name}s") or {}))
+            name: frame[name].map(_rank(getattr(self.described, f"{name}s")))
             for name in ("dataset", "model")
         }
         order = pd.DataFrame(keys).sort_values(["dataset", "model"], kind="stable").index

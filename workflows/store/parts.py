@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -31,24 +32,55 @@ EXPLANATION_SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class Cell:
-    """Masks of one explainer (`metric` None), or one metric's scores of them."""
+class Subject(NamedTuple):
+    """What is explained: the images of a data set by a model."""
+
+    dataset: str
+    model: str
+
+    @classmethod
+    def of(cls, text: str) -> Subject:
+        """Return the subject that `str` has made a text of."""
+        dataset, _, model = text.partition("/")
+        return cls(dataset, model)
+
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.model}"
+
+
+class CellName(NamedTuple):
+    """Whose rows they are: masks of an explainer (`metric` None), or a metric's scores of them."""
 
     dataset: str
     model: str
     explainer: str
     metric: str | None
-    key: str
-    """sha256 of everything that makes the numbers what they are."""
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.dataset, self.model)
+
+    @property
+    def masks(self) -> CellName:
+        """The masks that a cell's scores are of."""
+        return self._replace(metric=None)
 
     @property
     def folder(self) -> str:
         root = "explanations" if self.metric is None else f"scores/metric={self.metric}"
         return f"{root}/dataset={self.dataset}/model={self.model}/explainer={self.explainer}"
 
+
+@dataclass(frozen=True)
+class Cell:
+    """Rows that one way of computing makes, whatever images they are of."""
+
+    name: CellName
+    key: str
+    """sha256 of everything that makes the numbers what they are."""
+
     def part(self, first: int, last: int) -> str:
-        return f"{self.folder}/{first:06d}-{last:06d}-{self.key[:KEY_DIGITS]}.parquet"
+        return f"{self.name.folder}/{first:06d}-{last:06d}-{self.key[:KEY_DIGITS]}.parquet"
 
 
 @dataclass(frozen=True)
@@ -56,7 +88,7 @@ class Part:
     """A stored file and what its name says of it."""
 
     path: str
-    cell: tuple[str, str, str, str | None]
+    cell: CellName
     key: str
     first: int
     last: int

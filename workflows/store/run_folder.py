@@ -24,8 +24,11 @@ import yaml
 from swag.types import Score
 
 from ..errors import UserError
+from .described import Described
 from .files import Folder
-from .parts import EXPLANATION_SCHEMA, PART, SCHEMA_VERSION, Cell, Maps, Part, Rows
+from .parts import EXPLANATION_SCHEMA, PART, SCHEMA_VERSION, Cell, CellName, Maps, Part, Rows
+
+BENCHMARK = "benchmark.yaml"
 
 
 class Store:
@@ -41,7 +44,9 @@ class Store:
         for path in (*self.folder.list("explanations"), *self.folder.list("scores")):
             match = PART.fullmatch(path)
             if match:
-                cell = (match["dataset"], match["model"], match["explainer"], match["metric"])
+                cell = CellName(
+                    match["dataset"], match["model"], match["explainer"], match["metric"]
+                )
                 span = int(match["first"]), int(match["last"])
                 found.append(Part(path, cell, match["key"], *span))
         return found
@@ -193,23 +198,23 @@ class Store:
             table = table.append_column(name, pa.repeat(pa.scalar(value), len(table)))
         return table
 
-    def read_benchmark(self) -> dict[str, Any]:
+    def read_benchmark(self) -> Described:
         """Return benchmark.yaml.
 
         Raises:
-            UserError: the folder holds no run.
+            UserError: the folder holds no run, or the file is damaged.
         """
-        content = self.folder.find("benchmark.yaml")
+        content = self.folder.find(BENCHMARK)
         if content is None:
             raise UserError(
-                f"{self.uri!r} is not a run folder: it has no benchmark.yaml; "
+                f"{self.uri!r} is not a run folder: it has no {BENCHMARK}; "
                 "give the folder that 'swagflow run' wrote"
             )
-        return cast(dict[str, Any], yaml.safe_load(content))
+        return Described.parse(content, self.uri)
 
-    def write_benchmark(self, description: dict[str, Any]) -> None:
-        text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
-        self.folder.write("benchmark.yaml", text.encode())
+    def write_benchmark(self, described: Described) -> None:
+        text = yaml.safe_dump(described.plain(), sort_keys=False, allow_unicode=True)
+        self.folder.write(BENCHMARK, text.encode())
 
     def read_provenance(self) -> dict[str, Any]:
         return cast(dict[str, Any], json.loads(self.folder.find("provenance.json") or "{}"))

@@ -1,0 +1,55 @@
+"""From a Benchmark to the description of it that its run folder keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..store.described import Described, Fields
+from ..store.parts import Subject
+from .benchmark import Benchmark
+from .identity import describe
+
+
+def describe_benchmark(
+    benchmark: Benchmark,
+    subjects: Mapping[Subject, Fields] | None = None,
+    num_images: Mapping[str, int] | None = None,
+) -> Described:
+    """Return every setting of a benchmark with its defaults.
+
+    Args:
+        subjects: what identifies each data set and model beyond its settings.
+        num_images: of each data set.
+    """
+    metrics: dict[str, Any] = {**benchmark.metrics, **benchmark.timings}
+    return Described(
+        name=benchmark.name,
+        datasets=_each(benchmark.datasets),
+        models=_each(benchmark.models),
+        explainers={
+            name: {**describe(explainer), "kind": explainer.kind}
+            for name, explainer in benchmark.explainers.items()
+        },
+        metrics={
+            name: {
+                **describe(metric),
+                "higher_is_better": metric.higher_is_better,
+                **({"is_timing": True} if name in benchmark.timings else {}),
+            }
+            for name, metric in metrics.items()
+        },
+        experiments=dict(benchmark.experiments),
+        roar=dict(benchmark.roar),
+        on={name: _each(special) for name, special in benchmark.on.items()},
+        explainers_on={name: _each(own) for name, own in benchmark.explainers_on.items()},
+        seed=benchmark.seed,
+        shard_size=benchmark.shard_size,
+        batch_size=benchmark.batch_size,
+        subjects={str(subject): about for subject, about in (subjects or {}).items()},
+        num_images=dict(num_images or {}),
+    )
+
+
+def _each(configured: Mapping[str, Any]) -> dict[str, Fields]:
+    return {name: describe(item) for name, item in configured.items()}

@@ -1,0 +1,134 @@
+"""benchmark.yaml: what a run folder is to hold, as plain data that needs none of its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from swag.types import Kind
+
+from ..errors import UserError
+from .experiments import Experiment, Roar
+from .parts import CellName, Subject
+
+Fields = dict[str, Any]
+"""Class, version and fields of a configured object."""
+FOR_READERS = ("kind", "higher_is_better", "is_timing")
+"""What a description adds for those who read a run folder; no part of what makes a number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A benchmark as its run folder keeps it: the one reader and writer of benchmark.yaml."""
+
+    name: str
+    datasets: dict[str, Fields]
+    models: dict[str, Fields]
+    explainers: dict[str, Fields]
+    """With `kind`."""
+    metrics: dict[str, Fields]
+    """With `higher_is_better` and, where they judge the explainer itself, `is_timing`."""
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    roar: dict[str, Roar] = field(default_factory=dict)
+    """By the data set that validates."""
+    on: dict[str, dict[str, Fields]] = field(default_factory=dict)
+    explainers_on: dict[str, dict[str, Fields]] = field(default_factory=dict)
+    seed: int = 0
+    shard_size: int = 32
+    batch_size: int = 32
+    subjects: dict[str, Fields] = field(default_factory=dict)
+    """By "data set/model": the fingerprint of the images, and the model with its weights'."""
+    num_images: dict[str, int] = field(default_factory=dict)
+    """Of each data set; nothing where version 0.1 wrote the folder."""
+
+    @classmethod
+    def parse(cls, content: bytes, uri: str) -> Described:
+        """Return what the benchmark.yaml of a run folder says.
+
+        Raises:
+            UserError: it is damaged or no description of a benchmark.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(yaml.safe_load(content))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            problem = str(error).splitlines()[0]
+        except ValidationError as error:
+            first = error.errors()[0]
+            problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UserError(
+            f"benchmark.yaml of the run folder {uri!r} cannot be read ({problem}); put back the "
+            "one that 'swagflow run' wrote, or run the same benchmark into the folder without it"
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as data for YAML."""
+        plain = cast(dict[str, Any], TypeAdapter(type(self)).dump_python(self, mode="json"))
+        return {item.name: plain[item.name] for item in fields(self)}
+
+    @property
+    def cases(self) -> list[Subject]:
+        """Data sets with their models, in the benchmark's order."""
+        return [Subject.of(name) for name in self.subjects]
+
+    def subject(self, subject: Subject) -> Fields:
+        """Return what identifies a data set and model."""
+        return self.subjects[str(subject)]
+
+    def explainer(self, name: str, model: str) -> Fields:
+        """Return what makes an explainer's maps what they are, on a model."""
+        return _identity(self.explainers_on.get(name, {}).get(model, self.explainers[name]))
+
+    def metric(self, name: str) -> Fields:
+        """Return what makes a metric's scores what they are."""
+        return _identity(self.metrics[name])
+
+    def kind(self, explainer: str) -> Kind:
+        return cast(Kind, self.explainers[explainer]["kind"])
+
+    def higher_is_better(self, metric: str) -> bool:
+        return bool(self.metrics[metric]["higher_is_better"])
+
+    def is_timing(self, metric: str | None) -> bool:
+        """Tell whether a metric judges an explainer itself and not its maps."""
+        found = self.metrics.get(metric or "", {})
+        return bool(found.get("is_timing", found.get("class") == "Efficiency"))
+
+    def num_timed(self, name: CellName) -> int:
+        """Return on how many images an explainer is timed."""
+        asked = int(self.metrics[str(name.metric)]["images"])
+        return min(asked, self.num_images.get(name.dataset, asked))
+
+    def wanted(self, subject: Subject) -> list[CellName]:
+        """Return the masks and scores that are computed there; timings are not among them."""
+        pairs = {
+            (explainer, metric): None
+            for experiment in self.experiments.values()
+            if experiment.covers(*subject) and not self.is_timing(experiment.metric)
+            for explainer in experiment.explainers
+            for metric in (None, experiment.metric)
+        }
+        for validation, roar in self.roar.items():
+            is_concerned = subject.dataset in {validation, roar.train}
+            if is_concerned and subject.model in (roar.models or (subject.model,)):
+                pairs |= {(explainer, None): None for explainer in roar.explainers}
+        order = {name: index for index, name in enumerate(self.explainers)}
+        ordered = sorted(pairs, key=lambda pair: (order[pair[0]], pair[1] or ""))
+        return [CellName(*subject, explainer, metric) for explainer, metric in ordered]
+
+    def timed(self, subject: Subject) -> list[CellName]:
+        """Return what is timed there."""
+        names = [
+            CellName(*subject, explainer, experiment.metric)
+            for experiment in self.experiments.values()
+            if experiment.covers(*subject) and self.is_timing(experiment.metric)
+            for explainer in experiment.explainers
+        ]
+        return list(dict.fromkeys(names))
+
+
+def _identity(description: Mapping[str, Any]) -> Fields:
+    return {key: value for key, value in description.items() if key not in FOR_READERS}
