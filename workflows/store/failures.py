@@ -35,6 +35,8 @@ def failed_rows(store: Store) -> pd.DataFrame:
     frames = []
     for metric in store.metrics():
         scores = store.read_scores(metric)
+        if scores.empty:
+            continue
         bad = scores[scores["error"].notna()]
         frames.append(bad[COLUMNS].assign(metric=metric))
     jobs = store.read_roar()
