@@ -213,6 +213,16 @@ def test_a_folder_with_other_files_is_refused(runner: Runner) -> None:
     assert "has files but no benchmark.yaml" in runner.output
 
 
+def test_a_folder_of_others_is_left_as_it_was(runner: Runner) -> None:
+    below = runner.folder / "letters"
+    below.mkdir(parents=True)
+    (below / ".tmp-draft").write_text("not ours")
+    (below / "letter.txt").write_text("dear")
+    assert runner("datasets.squares.images=4") == 2
+    files = {str(path.relative_to(runner.folder)) for path in runner.folder.rglob("*")}
+    assert files == {"letters", "letters/.tmp-draft", "letters/letter.txt"}
+
+
 def test_a_new_version_of_a_method_is_computed_again(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

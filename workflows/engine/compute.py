@@ -35,10 +35,14 @@ def compute(
 
     Args:
         dispatcher: hands the work to workers; without one, all of it is done in this process.
+
+    Raises:
+        UserError: the folder holds something else; nothing in it has been touched then.
     """
+    reconcile(store, opened.described)
     with one_driver(store.folder, store.uri, console):
-        store.folder.remove_temporaries()
         description = reconcile(store, opened.described)
+        store.folder.remove_temporaries()
         if retry_errors:
             forget_errors(store)
         todo = opened.todo(store)
