@@ -18,6 +18,7 @@ import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,7 @@ def model_tasks(classifier: Classifier) -> list[Task]:
         for passes in (Passes(1, 0), Passes(1, 1)):
             run = forward if passes.backward == 0 else forward_and_backward
             tasks.append(
-                Task(
-                    f"model, batch {size}", passes, lambda r=run, x=x: r(classifier.model, x), size
-                )
+                Task(f"model, batch {size}", passes, partial(run, classifier.model, x), size)
             )
         size //= 2
     return tasks
@@ -107,7 +106,7 @@ def our_tasks(classifier: Classifier, batch: Batch, slic: str | None) -> list[Ta
         ),
     }
     return [
-        *(Task(name, passes_of(g), lambda g=g: run(g), len(batch)) for name, g in groups.items()),
+        *(Task(name, passes_of(g), partial(run, g), len(batch)) for name, g in groups.items()),
         *(Task(name, passes, call, len(batch)) for name, (passes, call) in rest.items()),
     ]
 

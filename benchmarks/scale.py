@@ -49,9 +49,8 @@ def parts_of(plan: Plan) -> Iterator[tuple[str, Part]]:
     for shard in plan.shards:
         for task in shard.tasks:
             for cell in (task.explanation, *(cell for _, cell in task.metrics)):
-                names = (cell.dataset, cell.model, cell.explainer, cell.metric)
                 path = cell.part(*shard.span)
-                yield path, Part(path, names, cell.key[:KEY_DIGITS], *shard.span)
+                yield path, Part(path, cell.name, cell.key[:KEY_DIGITS], *shard.span)
 
 
 def row(what: str, count: int, unit: str, act: Callable[[], Any]) -> Any:
@@ -85,18 +84,19 @@ def hand_out(benchmark: Benchmark, shards: Sequence[Shard], workers: int, wall: 
     heads = ("workers", "shards", "seconds of each", "wanted a second", "ended a second")
     print(f"\n| {' | '.join(heads)} | driver's processor, ms a shard | peak memory, GiB |")
     print("| --- " * 7 + "|")
-    told(f"{workers}, simulated", "", simulated(benchmark, shards, workers))
+    told(f"{workers}, simulated", None, simulated(benchmark, shards, workers))
     for seconds in (10.0, 3.0, 1.0, 0.3):
         count = max(2 * workers, int(wall * workers / seconds))
         told(workers, seconds, crowd(benchmark, shards[:count], workers, seconds))
     told(workers, 0.0, crowd(benchmark, shards, workers, 0.0))
 
 
-def told(workers: int | str, seconds: float | str, result: Dispatched) -> None:
+def told(workers: int | str, seconds: float | None, result: Dispatched) -> None:
     """Print a line of that table."""
     wanted = f"{workers / seconds:.0f}" if isinstance(workers, int) and seconds else ""
     ended, own = result.shards / result.seconds, result.processor_seconds / result.shards * 1e3
-    cells = (workers, result.shards, seconds, wanted, f"{ended:.0f}", f"{own:.2f}")
+    each = "" if seconds is None else seconds
+    cells = (workers, result.shards, each, wanted, f"{ended:.0f}", f"{own:.2f}")
     print(f"| {' | '.join(map(str, cells))} | {peak():.2f} |", flush=True)
 
 

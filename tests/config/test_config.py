@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_every_mistake_is_one_clear_error(raw: dict[str, object], message: str) 
         resolve(changed(**raw))
 
 
-def write(tmp_path: Path, raw: dict[str, object]) -> str:
+def write(tmp_path: Path, raw: Mapping[str, object]) -> str:
     path = tmp_path / "toy.yaml"
     path.write_text(yaml.safe_dump(raw))
     return str(path)

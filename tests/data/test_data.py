@@ -8,6 +8,7 @@ import warnings
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def picture(width: int = 40, height: int = 30, seed: int = 0) -> Image.Image:
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> io.BytesIO:
     stream = io.BytesIO()
-    image.save(stream, kind, **options)  # type: ignore[arg-type]
+    image.save(stream, kind, **options)
     stream.seek(0)
     return stream
 
@@ -299,7 +300,7 @@ def test_a_dangling_link_is_an_image_that_is_missing(tree: Path) -> None:
     ],
 )
 def test_an_unusable_folder_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, object], message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for folder in ("empty", "half/a", "half/b", "whole/a"):
@@ -308,7 +309,7 @@ def test_an_unusable_folder_says_so(
         picture().save(name)
     Path("file.txt").write_text("")
     with pytest.raises(UserError, match=message):
-        ImageFolder(**config).open()  # type: ignore[arg-type]
+        ImageFolder(**config).open()
 
 
 def test_the_order_is_a_function_of_the_ids() -> None:

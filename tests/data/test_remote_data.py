@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from swagflow.data import DATASETS, Dataset
+from swagflow.data import Dataset
 from swagflow.data.check import check_dataset
 from swagflow.data.remote import RemotePath, place
 from swagflow.errors import ImageError, StorageError, UserError
@@ -107,7 +107,9 @@ def is_same(mine: Any, other: Any) -> bool:
 
 
 TRAINING = ("imagenet, boxes", "cub200", "stanford_dogs", "flowers102")
-CASES = [(tree, {}) for tree in TREES] + [(tree, {"split": "train"}) for tree in TRAINING]
+CASES: list[tuple[str, dict[str, str]]] = [(tree, {}) for tree in TREES] + [
+    (tree, {"split": "train"}) for tree in TRAINING
+]
 
 
 @pytest.mark.parametrize(("tree", "fields"), CASES)
@@ -117,8 +119,8 @@ def test_a_remote_data_set_is_the_local_one(
     name, write = TREES[tree]
     write(tmp_path)
     uri = upload(tmp_path, f"{tree.replace(', ', '-')}{len(fields)}")
-    local = DATASETS[name](root=str(tmp_path), size=32, **fields).open()
-    remote = DATASETS[name](root=f"{uri}/", size=32, **fields).open()
+    local = archives.opened(name, root=str(tmp_path), size=32, **fields)
+    remote = archives.opened(name, root=f"{uri}/", size=32, **fields)
     assert list(remote.image_ids) == list(local.image_ids)
     assert list(remote.class_names) == list(local.class_names)
     assert remote.fingerprint == local.fingerprint
@@ -133,7 +135,7 @@ def test_a_picture_that_is_gone_is_an_error_of_its_own(tmp_path: Path) -> None:
     names = archives.cub_names()
     (tmp_path / "CUB_200_2011" / "images" / names[2]).unlink()
     uri = upload(tmp_path, "gone")
-    local, remote = (DATASETS["cub200"](root=root).open() for root in (str(tmp_path), uri))
+    local, remote = (archives.opened("cub200", root=root) for root in (str(tmp_path), uri))
     assert remote.fingerprint == local.fingerprint
     with pytest.raises(ImageError, match=f"the file is missing: {uri}/CUB_200_2011/images/"):
         remote.load(names[2])
@@ -142,12 +144,12 @@ def test_a_picture_that_is_gone_is_an_error_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["imagenet", "cub200", "image_folder", "image_parquet"])
 def test_a_folder_that_is_not_there(name: str) -> None:
     with pytest.raises(UserError, match="s3://bucket/nowhere"):
-        DATASETS[name](root="s3://bucket/nowhere").open()
+        archives.opened(name, root="s3://bucket/nowhere")
 
 
 def test_a_storage_that_fails_is_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flat(tmp_path)
-    dataset = DATASETS["image_folder"](root=upload(tmp_path, "failing")).open()
+    dataset = archives.opened("image_folder", root=upload(tmp_path, "failing"))
 
     def refuse(*_: object) -> None:
         raise OSError("AWS Error ACCESS_DENIED")
@@ -168,7 +170,7 @@ def test_each_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return entries(self, relative, **options)
 
     monkeypatch.setattr("swagflow.store.files.Folder.entries", counted)
-    dataset = DATASETS["cub200"](root=uri).open()
+    dataset = archives.opened("cub200", root=uri)
     assert len(dataset.fingerprint) == 64
     assert len(listed) == len(set(listed))
     assert sum("images/" in name for name in listed) == len(archives.CUB_CLASSES)

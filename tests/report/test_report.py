@@ -5,8 +5,11 @@ import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 import zlib
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +25,7 @@ from swagflow.report.gallery import overlay, save_explanation, stretched
 from swagflow.report.panels import SWEEPS, sweep_panels
 from swagflow.report.scrubber import scrubber_data
 from swagflow.report.sections import build_sections
-from swagflow.report.source import Run
+from swagflow.report.source import Run, RunStore
 from swagflow.store.run_folder import Store
 from tests.support.fake_run import (
     LEVELS,
@@ -47,12 +50,12 @@ class Page(HTMLParser):
         self.words: list[str] = []
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
 
     handle_startendtag = handle_starttag
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         self.words.append(data)
 
     def having(self, attribute: str) -> list[str]:
@@ -63,28 +66,31 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+Written = tuple[list[str], dict[str, bytes]]
+
+
 class FirstSeen:
     """A store that keeps what a report writes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: RunStore) -> None:
         self.store = store
         self.written: dict[str, bytes] = {}
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
 
-    def write_bytes(self, relative, content):
+    def write_bytes(self, relative: str, content: bytes) -> None:
         self.written[relative] = content
 
 
-def report(store, dataset=None) -> tuple[list[str], dict[str, bytes]]:
+def report(store: RunStore, dataset: Any = None) -> Written:
     seen = FirstSeen(store)
     paths = build_report(seen, open_datasets=lambda name: dataset)
     return paths, seen.written
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     errors = {("grad_cam", "scene-0002"): HOSTILE}
     benchmark = fake_benchmark(METHODS, ("tiny_vgg", "tiny_resnet"))
     benchmark["experiments"]["table2"] = {"metric": "deletion", "explainers": ["swag"]}
@@ -95,22 +101,22 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def written(store):
+def written(store: Store) -> Written:
     return report(store, FakeDataset(broken="scene-0001", class_names=CLASSES))
 
 
 @pytest.fixture(scope="module")
-def page(written):
+def page(written: Written) -> Page:
     return Page(written[1]["report.html"].decode())
 
 
-def scrubber_of(html: bytes) -> dict:
+def scrubber_of(html: bytes) -> Any:
     found = re.search(rb'id="scrubber-data">(.*?)</script>', html, re.DOTALL)
     assert found
     return json.loads(found[1])
 
 
-def test_the_files_of_the_contract_are_written(written):
+def test_the_files_of_the_contract_are_written(written: Written) -> None:
     paths, contents = written
     assert paths == list(contents)
     assert set(paths) == {
@@ -128,13 +134,13 @@ def test_the_files_of_the_contract_are_written(written):
         assert ET.fromstring(contents[f"figures/{name}.svg"]).tag.endswith("svg")
 
 
-def test_the_same_rows_give_the_same_bytes(store, written):
+def test_the_same_rows_give_the_same_bytes(store: Store, written: Written) -> None:
     again = report(store, FakeDataset(broken="scene-0001", class_names=CLASSES))[1]
     assert again.keys() == written[1].keys()
     assert [path for path in again if again[path] != written[1][path]] == []
 
 
-def test_the_page_needs_no_network(page):
+def test_the_page_needs_no_network(page: Page) -> None:
     for link in page.having("href") + page.having("src") + page.having("xlink:href"):
         assert link.startswith(("#", "data:image/jpeg;base64,", "tables/", "figures/"))
     policies = [v["content"] for t, v in page.tags if v.get("http-equiv")]
@@ -142,7 +148,7 @@ def test_the_page_needs_no_network(page):
     assert {tag for tag, _ in page.tags}.isdisjoint({"link", "iframe", "object"})
 
 
-def test_ids_are_unique_and_links_lead_somewhere(page):
+def test_ids_are_unique_and_links_lead_somewhere(page: Page) -> None:
     ids = page.having("id")
     assert len(ids) == len(set(ids))
     inner = {link[1:] for link in page.having("href") if link.startswith("#")}
@@ -151,7 +157,7 @@ def test_ids_are_unique_and_links_lead_somewhere(page):
     assert labels <= set(ids)
 
 
-def test_pictures_and_tables_can_be_read_aloud(page):
+def test_pictures_and_tables_can_be_read_aloud(page: Page) -> None:
     assert all(values.get("alt") for tag, values in page.tags if tag == "img")
     assert all("scope" in values for tag, values in page.tags if tag == "th")
     for tag, values in page.tags:
@@ -160,39 +166,39 @@ def test_pictures_and_tables_can_be_read_aloud(page):
     assert dict(page.tags)["html"] == {"lang": "en"}
 
 
-def test_texts_from_files_are_escaped(written, page):
+def test_texts_from_files_are_escaped(written: Written, page: Page) -> None:
     html = written[1]["report.html"].decode()
     assert "alert('no')</script>" not in html.replace("\\u0027", "'")
     assert HOSTILE in page.text
     assert all(HOSTILE in item["target"] for item in scrubber_of(html.encode())["items"])
 
 
-def test_missing_rows_are_counted_listed_and_written(written, page):
+def test_missing_rows_are_counted_listed_and_written(written: Written, page: Page) -> None:
     assert "2 rows missing" in page.text
     assert page.text.count("1 missing") == 2
     assert HOSTILE in written[1]["tables/missing.csv"].decode()
 
 
-def test_captions_name_size_seed_versions_and_machine(page):
+def test_captions_name_size_seed_versions_and_machine(page: Page) -> None:
     assert "11 to 12 images; seed 0; swagflow 0.1.0; torch 2.15.0; Imaginary CPU." in page.text
     assert "10,000 resamples" in page.text
 
 
-def test_sections_without_rows_leave_no_trace(page):
+def test_sections_without_rows_leave_no_trace(page: Page) -> None:
     text = page.text.partition("Every setting")[0]
     assert "Table 2" in text
     for absent in ("Table 3", "Table 4", "Table 5", "Table 6", "Figure 3", "Insertion AUC"):
         assert absent not in text
 
 
-def test_a_run_without_scores_is_an_error(tmp_path):
+def test_a_run_without_scores_is_an_error(tmp_path: Path) -> None:
     store = make_run(tmp_path, methods=(), models=())
     write_benchmark(store, fake_benchmark(METHODS, ("tiny_vgg",)))
     with pytest.raises(UserError, match="no score yet"):
         report(store)
 
 
-def test_without_the_data_the_gallery_shows_saliencies_alone(store):
+def test_without_the_data_the_gallery_shows_saliencies_alone(store: Store) -> None:
     html = report(store, None)[1]["report.html"].decode()
     page = Page(html)
     assert any("Saliency of" in alt for alt in page.having("alt"))
@@ -200,13 +206,13 @@ def test_without_the_data_the_gallery_shows_saliencies_alone(store):
     assert "scrubber" not in page.having("id")
 
 
-def test_an_image_that_cannot_be_read_is_left_out_of_the_scrubber(written):
+def test_an_image_that_cannot_be_read_is_left_out_of_the_scrubber(written: Written) -> None:
     images = {item["image"] for item in scrubber_of(written[1]["report.html"])["items"]}
     assert "scene-0000" in images
     assert "scene-0001" not in images
 
 
-def test_the_scrubber_takes_away_what_the_metric_took_away(store, written):
+def test_the_scrubber_takes_away_what_the_metric_took_away(store: Store, written: Written) -> None:
     data = scrubber_of(written[1]["report.html"])
     item = data["items"][-1]
     assert item["subject"] == "Digit scenes, Tiny ResNet"
@@ -234,24 +240,26 @@ def test_the_scrubber_takes_away_what_the_metric_took_away(store, written):
         ("black", [0.5, 0.2, 1.0], [0, 0, 0]),
     ],
 )
-def test_gone_pixels_have_the_colour_of_the_metric(tmp_path, fill, mean, expected):
+def test_gone_pixels_have_the_colour_of_the_metric(
+    tmp_path: Path, fill: str, mean: list[float] | None, expected: list[int]
+) -> None:
     benchmark = fake_benchmark(("swag",), ("tiny_vgg",))
     benchmark["metrics"]["deletion"]["fill"] = fill
     if mean:
         benchmark["subjects"] = {"digit_scenes/tiny_vgg": {"model": {"mean": mean}}}
-    arguments = {"methods": ("swag",), "models": ("tiny_vgg",), "num_images": 2}
-    store = make_run(tmp_path, benchmark=benchmark, **arguments)
+    one = ("tiny_vgg",)
+    store = make_run(tmp_path, benchmark=benchmark, methods=("swag",), models=one, num_images=2)
     data = scrubber_of(report(store, FakeDataset())[1]["report.html"])
     assert data["items"][0]["fill"] == expected
 
 
-def test_other_metrics_have_no_scrubber(store):
+def test_other_metrics_have_no_scrubber(store: Store) -> None:
     run = Run(store)
     run.described.metrics["deletion"] = {"class": "Insertion", "steps": 28, "fill": "mean"}
     assert scrubber_data(run, run.experiments[0], []) is None
 
 
-def test_figures_follow_the_theme_of_the_page(written):
+def test_figures_follow_the_theme_of_the_page(written: Written) -> None:
     html = written[1]["report.html"].decode()
     drawings = re.findall(r'<svg role="group".*?</svg>', html, re.DOTALL)
     assert len(drawings) == 1
@@ -261,7 +269,7 @@ def test_figures_follow_the_theme_of_the_page(written):
     assert 'class="key text" data-method="swag_g"' in drawings[0]
 
 
-def test_saliencies_are_stretched_between_minimum_and_99th_percentile():
+def test_saliencies_are_stretched_between_minimum_and_99th_percentile() -> None:
     ramp_HW = np.arange(10_000, dtype=np.float32).reshape(100, 100)
     stretched_HW = stretched(ramp_HW)
     assert stretched_HW[0, 0] == 0
@@ -274,7 +282,7 @@ def test_saliencies_are_stretched_between_minimum_and_99th_percentile():
     assert overlay(None, spike_HW).shape == (50, 50, 3)
 
 
-def test_one_explanation_can_be_saved(tmp_path):
+def test_one_explanation_can_be_saved(tmp_path: Path) -> None:
     image_CHW = np.random.default_rng(0).random((3, 20, 30), dtype=np.float32)
     path = tmp_path / "picture.png"
     save_explanation(image_CHW, image_CHW[0], path)
@@ -282,7 +290,7 @@ def test_one_explanation_can_be_saved(tmp_path):
         assert picture.size == (64, 20)
 
 
-def sweep_run(folder, name: str, settings: list[dict[str, object]]) -> Run:
+def sweep_run(folder: Path, name: str, settings: Sequence[Mapping[str, object]]) -> Run:
     explainers = [f"variant_{number}" for number in range(len(settings))]
     for explainer in explainers:
         LEVELS[explainer] = ("region", 0.1)
@@ -290,14 +298,14 @@ def sweep_run(folder, name: str, settings: list[dict[str, object]]) -> Run:
     benchmark["experiments"] = {name: {"metric": "deletion", "explainers": explainers}}
     for explainer, setting in zip(explainers, settings, strict=True):
         benchmark["explainers"][explainer]["superpixels"] = setting
-    arguments = {"methods": explainers, "models": ("tiny_vgg",), "num_images": 3}
-    store = make_run(folder, benchmark=benchmark, **arguments)
+    one = ("tiny_vgg",)
+    store = make_run(folder, benchmark=benchmark, methods=explainers, models=one, num_images=3)
     for explainer in explainers:
         del LEVELS[explainer]
     return Run(store)
 
 
-def test_a_sweep_is_a_line_per_series_along_its_setting(tmp_path):
+def test_a_sweep_is_a_line_per_series_along_its_setting(tmp_path: Path) -> None:
     settings = [
         {"colour_weight": colour, "gradient_weight": gradient}
         for colour in (20.0, 4.0)
@@ -311,13 +319,14 @@ def test_a_sweep_is_a_line_per_series_along_its_setting(tmp_path):
     column = ("digit_scenes", "tiny_vgg", "")
     means = [section.table.cell(f"variant_{n}", column).mean for n in (3, 2)]
     assert panel.lines[0].mean_T.tolist() == means
+    assert section.drawing is not None
     assert set(section.drawing.rendered) == {"png", "svg"}
     page = Page(report(run.store)[1]["report.html"].decode())
     assert "Figure 3" in page.text
     assert "table" not in [tag for tag, v in page.tags if v.get("class") == "results"]
 
 
-def test_superpixels_keep_the_colours_of_their_methods(tmp_path):
+def test_superpixels_keep_the_colours_of_their_methods(tmp_path: Path) -> None:
     settings = [
         {"features": features, "num_segments": number}
         for features in ("image", "gradient")
@@ -332,7 +341,7 @@ def test_superpixels_keep_the_colours_of_their_methods(tmp_path):
     ]
 
 
-def test_roar_has_a_table_and_a_figure(tmp_path):
+def test_roar_has_a_table_and_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
         {
             "dataset": "cub200",
@@ -350,7 +359,7 @@ def test_roar_has_a_table_and_a_figure(tmp_path):
     settings = {"train": "more", "explainers": ["swag"], "fractions": [0.0, 0.5, 0.9], "repeats": 3}
     benchmark |= {"experiments": {}, "roar": {"cub200": settings}}
     store = FirstSeen(make_run(tmp_path, methods=(), models=(), benchmark=benchmark))
-    store.read_roar = lambda: pd.DataFrame(rows)
+    monkeypatch.setattr(store, "read_roar", lambda: pd.DataFrame(rows))
     paths = build_report(store, open_datasets=lambda name: None)
     assert paths == [
         "tables/table4_roar.csv",
@@ -363,7 +372,7 @@ def test_roar_has_a_table_and_a_figure(tmp_path):
     assert "paper 0.173" in text
 
 
-def test_a_part_of_errors_alone_does_not_hide_a_metrics_columns(tmp_path):
+def test_a_part_of_errors_alone_does_not_hide_a_metrics_columns(tmp_path: Path) -> None:
     store = make_run(tmp_path, methods=(), models=())
     failed = {"image_id": "a", "target": 0, "value": None, "curve": None, "error": "no memory"}
     scored = {**failed, "value": 0.5, "error": None, "iou_value": [0.25]}
@@ -374,7 +383,7 @@ def test_a_part_of_errors_alone_does_not_hide_a_metrics_columns(tmp_path):
     assert rows.loc["lime", "iou_value"] is None
 
 
-def test_timings_name_their_machine(tmp_path):
+def test_timings_name_their_machine(tmp_path: Path) -> None:
     benchmark = fake_benchmark(("swag",), ("vgg16",))
     benchmark["experiments"] = {"table6": {"metric": "efficiency", "explainers": ["swag"]}}
     timing = {"class": "Efficiency", "images": 2, "higher_is_better": False}
@@ -393,13 +402,13 @@ def test_timings_name_their_machine(tmp_path):
     assert "0.0750" in text
 
 
-def test_every_method_of_the_catalogue_looks_different():
+def test_every_method_of_the_catalogue_looks_different() -> None:
     looks = [look_of(name) for name in LEVELS]
     assert len(set(map(str, looks))) == len(looks)
     assert look_of("a_method_of_yours") == look_of("a_method_of_yours")
 
 
-def test_a_name_with_a_formula_sign_is_drawn_as_it_is():
+def test_a_name_with_a_formula_sign_is_drawn_as_it_is() -> None:
     points = np.array([0.0, 1.0])
     line = Line("one", "swag", points, points, points, points)
     figure = line_figure([Panel("5$ and $x$", [line])], Axis(x="x", y="y"))
@@ -418,7 +427,7 @@ def contrast(first: str, second: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_text_has_enough_contrast_in_both_themes():
+def test_text_has_enough_contrast_in_both_themes() -> None:
     style = (files("swagflow.report") / "style.css").read_text()
     blocks = re.findall(r":root[^{]*\{([^}]*)\}", style)
     themes = [dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in blocks]
@@ -473,7 +482,7 @@ BROWSER = next(
 )
 
 
-def run_page(folder, html: bytes) -> dict:
+def run_page(folder: Path, html: bytes) -> Any:
     """Return what the probe saw in a browser without a window."""
     file = folder / "report.html"
     file.write_bytes(html.replace(b"</body>", PROBE.encode() + b"</body>"))
@@ -497,7 +506,7 @@ def run_page(folder, html: bytes) -> dict:
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium or Chrome on the PATH")
-def test_the_scrubber_in_a_browser(tmp_path, written):
+def test_the_scrubber_in_a_browser(tmp_path: Path, written: Written) -> None:
     html = written[1]["report.html"]
     item = scrubber_of(html)["items"][0]
     methods = {method["name"]: method for method in item["methods"]}
@@ -515,7 +524,7 @@ def test_the_scrubber_in_a_browser(tmp_path, written):
 
 
 @pytest.mark.slow
-def test_a_full_page_is_small(tmp_path):
+def test_a_full_page_is_small(tmp_path: Path) -> None:
     methods = tuple(LEVELS)[:15]
     store = make_run(tmp_path, methods=methods, num_images=128, size=112)
     html = report(store, FakeDataset(size=112))[1]["report.html"]

@@ -1,5 +1,6 @@
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 
 from swag.metrics.localisation import is_held_out
 from swag.stats import bootstrap_interval, compare, holm, student_interval
+from swag.types import Kind
 from swagflow.report.paper import paper_values
 from swagflow.report.rows import by_threshold, by_variant, roar_scores
-from swagflow.report.sections import build_sections
+from swagflow.report.sections import Section, build_sections
 from swagflow.report.source import Run
 from swagflow.report.tables import (
     Rules,
@@ -25,11 +27,16 @@ from tests.support.fake_run import make_run, scores_frame
 
 NAN = float("nan")
 COLUMN = ("digit_scenes", "tiny_vgg", "")
-KINDS = {"random": "control", "grad_cam": "region", "swag": "region", "guided_backprop": "pixel"}
+KINDS: dict[str, Kind] = {
+    "random": "control",
+    "grad_cam": "region",
+    "swag": "region",
+    "guided_backprop": "pixel",
+}
 
 
 @pytest.fixture(scope="module")
-def fake_sections(tmp_path_factory):
+def fake_sections(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Section]:
     folder = tmp_path_factory.mktemp("run")
     store = make_run(folder, methods=("random", "swag_g", "lime"), num_images=4)
     return {section.name: section for section in build_sections(Run(store))}
@@ -44,7 +51,7 @@ VALUES = {
 LOWER = bootstrap_rules(higher_is_better=False, seed=0)
 
 
-def test_means_counts_and_marks_by_hand():
+def test_means_counts_and_marks_by_hand() -> None:
     table = make_table(scores_frame(VALUES), KINDS, LOWER, {})
     cells = {method: table.cell(method, COLUMN) for method in KINDS}
     means = {method: cell.mean for method, cell in cells.items()}
@@ -56,14 +63,14 @@ def test_means_counts_and_marks_by_hand():
     assert [method for method, cell in cells.items() if cell.best_region] == ["swag"]
 
 
-def test_the_other_direction_marks_the_largest():
+def test_the_other_direction_marks_the_largest() -> None:
     rules = bootstrap_rules(higher_is_better=True, seed=0)
     table = make_table(scores_frame(VALUES), KINDS, rules, {})
     assert [cell.method for cell in table.cells if cell.best] == ["random"]
     assert [cell.method for cell in table.cells if cell.best_region] == ["grad_cam"]
 
 
-def test_intervals_and_tests_are_those_of_the_statistics():
+def test_intervals_and_tests_are_those_of_the_statistics() -> None:
     table = make_table(scores_frame(VALUES), KINDS, LOWER, {})
     value_NM = np.array([VALUES[method] for method in KINDS]).T
     low_M, high_M = bootstrap_interval(value_NM)
@@ -77,7 +84,7 @@ def test_intervals_and_tests_are_those_of_the_statistics():
     assert table.cell("swag", COLUMN).p_value is None
 
 
-def test_a_method_without_any_value_is_shown_as_missing():
+def test_a_method_without_any_value_is_shown_as_missing() -> None:
     frame = scores_frame({**VALUES, "swag": [NAN] * 4})
     cell = make_table(frame, KINDS, LOWER, {}).cell("swag", COLUMN)
     assert (cell.mean, cell.ci_low, cell.n, cell.n_missing, cell.best) == (None, None, 0, 4, False)
@@ -86,25 +93,25 @@ def test_a_method_without_any_value_is_shown_as_missing():
     assert (cell.n, cell.n_missing) == (0, 4)
 
 
-def test_methods_without_a_shared_image_are_not_compared():
+def test_methods_without_a_shared_image_are_not_compared() -> None:
     frame = scores_frame({"grad_cam": [NAN, 0.5], "swag": [0.1, NAN]})
-    kinds = {"grad_cam": "region", "swag": "region"}
+    kinds: dict[str, Kind] = {"grad_cam": "region", "swag": "region"}
     cell = make_table(frame, kinds, LOWER, {}).cell("grad_cam", COLUMN)
     assert (cell.mean, cell.p_holm, cell.difference) == (0.5, None, None)
 
 
-def test_a_table_over_nothing_is_an_error():
+def test_a_table_over_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match="every score is missing"):
         make_table(scores_frame({"swag": [NAN, NAN]}), {"swag": "region"}, LOWER, {})
 
 
-def test_the_order_of_rows_changes_nothing():
+def test_the_order_of_rows_changes_nothing() -> None:
     frame = scores_frame(VALUES)
     shuffled = frame.sample(frac=1, random_state=3)
     assert make_table(frame, KINDS, LOWER, {}).csv() == make_table(shuffled, KINDS, LOWER, {}).csv()
 
 
-def test_csv_has_a_row_for_each_cell():
+def test_csv_has_a_row_for_each_cell() -> None:
     two = pd.concat([scores_frame(VALUES), scores_frame(VALUES, model="tiny_resnet")])
     text = make_table(two, KINDS, LOWER, {("swag", *COLUMN): 0.25}).csv().decode()
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -115,7 +122,7 @@ def test_csv_has_a_row_for_each_cell():
     assert rows[6]["paper"] == ""
 
 
-def test_missing_rows_give_their_reason():
+def test_missing_rows_give_their_reason() -> None:
     frame = scores_frame({"swag": [0.1, NAN, NAN], "grad_cam": [0.1, 0.2, 0.3]})
     frame.loc[1, "error"] = "cannot be decoded"
     frame = frame[(frame["explainer"] != "grad_cam") | (frame["image_id"] != "i0")]
@@ -130,7 +137,7 @@ def test_missing_rows_give_their_reason():
     )
 
 
-def test_values_of_the_paper():
+def test_values_of_the_paper() -> None:
     table1 = paper_values("table1")
     assert len(table1) == 11 * 8
     assert table1["swag_g", "imagenet", "vgg16", ""] == 0.073
@@ -142,7 +149,7 @@ def test_values_of_the_paper():
     assert paper_values("mine") == {}
 
 
-def test_our_marks_on_the_papers_table_are_the_papers(fake_sections):
+def test_our_marks_on_the_papers_table_are_the_papers(fake_sections: dict[str, Section]) -> None:
     view = paper_view(fake_sections["table1"])
     assert [cell["text"] for cell in view["head"][0]] == [
         "ImageNet",
@@ -160,7 +167,7 @@ def test_our_marks_on_the_papers_table_are_the_papers(fake_sections):
     assert all(cell["best"] for cell in rows["guided_backprop"])
 
 
-def test_rows_of_a_page_stand_in_groups_of_one_kind(fake_sections):
+def test_rows_of_a_page_stand_in_groups_of_one_kind(fake_sections: dict[str, Section]) -> None:
     view = table_view(fake_sections["table1"].table, "deletion")
     assert [[row["method"] for row in group["rows"]] for group in view["groups"]] == [
         ["random"],
@@ -169,7 +176,7 @@ def test_rows_of_a_page_stand_in_groups_of_one_kind(fake_sections):
     assert view["head"][0] == [{"text": "Digit scenes", "span": 2}]
 
 
-def test_numbers_of_a_page():
+def test_numbers_of_a_page() -> None:
     table = make_table(scores_frame(VALUES), KINDS, LOWER, {("swag", *COLUMN): 0.2})
     view = cell_view(table.cell("swag", COLUMN), "deletion", end=1.0)
     assert (view["mean"], view["paper"], view["missing"]) == ("0.300", "0.200", 0)
@@ -196,7 +203,7 @@ def roar(
     return {"cub200": about}
 
 
-def test_roar_area_by_hand():
+def test_roar_area_by_hand() -> None:
     frame = jobs(
         ("none", 0.0, 0, 0.8),
         ("swag", 0.5, 0, 0.6),
@@ -214,7 +221,7 @@ def test_roar_area_by_hand():
     assert rows.loc[("lime", "plain"), "error"] == "out of memory"
 
 
-def test_a_repeat_that_lacks_a_training_has_no_area():
+def test_a_repeat_that_lacks_a_training_has_no_area() -> None:
     frame = jobs(("none", 0.0, 0, 0.8), ("swag", 0.9, 0, 0.2), ("swag", 0.9, 1, 0.2))
     rows = roar_scores(frame, roar("swag", repeats=3))
     rows = rows[rows["variant"] == "plain"].set_index("image_id")
@@ -223,7 +230,7 @@ def test_a_repeat_that_lacks_a_training_has_no_area():
     assert rows.loc["repeat 2", "error"] == "not every fraction is trained yet"
 
 
-def test_repeats_have_students_interval_and_no_test():
+def test_repeats_have_students_interval_and_no_test() -> None:
     frame = jobs(
         *(("none", 0.0, repeat, 0.8) for repeat in range(3)),
         *(
@@ -241,7 +248,9 @@ def test_repeats_have_students_interval_and_no_test():
     assert (cell.n, cell.p_value) == (3, None)
 
 
-def overlaps(method: str, best: list[tuple[float, float] | None], **errors: str) -> pd.DataFrame:
+def overlaps(
+    method: str, best: Sequence[tuple[float, float] | None], **errors: str
+) -> pd.DataFrame:
     """Return rows whose first images are held out and whose last are not."""
     ids = sorted((f"i{n}" for n in range(40)), key=lambda image_id: not is_held_out(image_id))
     count = len(best) // 2
@@ -260,7 +269,7 @@ def overlaps(method: str, best: list[tuple[float, float] | None], **errors: str)
     )
 
 
-def test_the_threshold_is_chosen_on_images_that_are_not_evaluated():
+def test_the_threshold_is_chosen_on_images_that_are_not_evaluated() -> None:
     held, evaluated = [(0.6, 0.4), (0.7, 0.5)], [(0.4, 0.9), (0.8, 0.9)]
     rows = by_threshold(overlaps("swag", held + evaluated))
     assert rows["value"].tolist() == [1.0, 0.0]
@@ -268,9 +277,9 @@ def test_the_threshold_is_chosen_on_images_that_are_not_evaluated():
     assert not any(is_held_out(image_id) for image_id in rows["image_id"])
 
 
-def test_images_without_boxes_are_missing_and_do_not_choose():
+def test_images_without_boxes_are_missing_and_do_not_choose() -> None:
     held, evaluated = [(0.4, 0.9), (np.nan, np.nan)], [(np.nan, np.nan), None]
-    frame = overlaps("swag", held + evaluated, error="cannot be decoded")
+    frame = overlaps("swag", [*held, *evaluated], error="cannot be decoded")
     other = overlaps("lime", [*held, (0.4, 0.9), (0.4, 0.3)])
     rows = by_threshold(pd.concat([frame, other], ignore_index=True))
     assert rows["value"].isna().tolist() == [True, True, False, False]
@@ -281,19 +290,19 @@ def test_images_without_boxes_are_missing_and_do_not_choose():
     assert reasons == {"the metric gave no score", "cannot be decoded"}
 
 
-def test_without_held_out_boxes_no_threshold_can_be_chosen():
+def test_without_held_out_boxes_no_threshold_can_be_chosen() -> None:
     nothing = (np.nan, np.nan)
     rows = by_threshold(overlaps("swag", [nothing, nothing, (0.4, 0.9), (0.4, 0.9)]))
     assert rows["value"].isna().all()
     assert "held out" in rows["error"].iloc[0]
 
 
-def test_rows_of_other_metrics_come_back_as_they_are():
+def test_rows_of_other_metrics_come_back_as_they_are() -> None:
     frame = scores_frame({"swag": [0.5]})
     assert by_variant(frame) is frame
 
 
-def test_timings_are_shown_alone_and_in_batches():
+def test_timings_are_shown_alone_and_in_batches() -> None:
     frame = scores_frame({"swag": [0.5, 0.7], "lime": [31.1, 30.1]})
     frame = frame.assign(seconds_batched=[0.01, 0.03, 5.0, 6.0])
     table = make_table(by_variant(frame), {"swag": "region", "lime": "region"}, LOWER, {})

@@ -15,7 +15,6 @@ from pyarrow import fs
 from rich.console import Console
 
 from swagflow.cli.commands import show_status
-from swagflow.data import DATASETS
 from swagflow.engine.shard_worker import ShardWorker
 from swagflow.store import lease
 from swagflow.store.files import Folder
@@ -23,6 +22,7 @@ from swagflow.store.run_folder import Store
 from tests.data.test_remote_data import TREES, is_same, loaded
 from tests.engine.test_run import Runner, rows_of
 from tests.store.test_s3 import Killed, dies_after
+from tests.support import archives
 from tests.support.ray_head import free_port
 
 pytestmark = pytest.mark.slow
@@ -95,8 +95,8 @@ def test_a_remote_data_set_is_the_local_one(tmp_path: Path, options: str, tree: 
     for path in tmp_path.rglob("*"):
         if path.is_file():
             folder.write(path.relative_to(tmp_path).as_posix(), path.read_bytes())
-    local = DATASETS[name](root=str(tmp_path), size=32).open()
-    remote = DATASETS[name](root=uri, size=32).open()
+    local = archives.opened(name, root=str(tmp_path), size=32)
+    remote = archives.opened(name, root=uri, size=32)
     assert list(remote.image_ids) == list(local.image_ids)
     assert remote.fingerprint == local.fingerprint
     for image_id in local.image_ids:

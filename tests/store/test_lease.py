@@ -115,7 +115,7 @@ def test_a_successors_lock_is_left_alone(lock: StoredFile) -> None:
 def test_a_beat_that_fails_is_made_up_for(
     lock: StoredFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, failures = StoredFile.write, []
+    write, failures = StoredFile.write, list[bytes]()
 
     def sometimes(self: StoredFile, content: bytes) -> None:
         if threading.current_thread().name == "lease" and len(failures) < 2:

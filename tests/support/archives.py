@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
+from swagflow.data import DATASETS, Dataset
+
 SIZE = 56  # the shorter side becomes 64, so pictures of 128x64 are not resized
 LEFT, TOP = 36, 4  # what the centre cut takes away of 128x64
 WNIDS = ("n01440764", "n02105855", "n03995372")
@@ -29,6 +31,13 @@ def picture(path: Path, width: int = 128, height: int = 64, seed: int = 0) -> No
 def truncate(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
+
+
+def opened(name: str, **fields: Any) -> Dataset:
+    """Return a data set by its name and its fields, which are not the same for each."""
+    config: Any = DATASETS[name]
+    dataset: Dataset = config(**fields).open()
+    return dataset
 
 
 def labels_of(dataset: Any) -> dict[str, int]:

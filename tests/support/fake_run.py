@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ class FakeDataset:
         return Sample(image_id, torch.tensor(image, dtype=torch.float32))
 
 
-def fake_benchmark(methods: Sequence[str], models: Sequence[str], **more: object) -> dict:
+def fake_benchmark(methods: Sequence[str], models: Sequence[str], **more: object) -> dict[str, Any]:
     return {
         "name": "fake-benchmark",
         "seed": 0,
@@ -87,7 +88,7 @@ def make_run(
     num_images: int = 12,
     size: int = 28,
     errors: Mapping[tuple[str, str], str] | None = None,
-    benchmark: dict | None = None,
+    benchmark: dict[str, Any] | None = None,
 ) -> Store:
     """Write a run; `errors` maps (method, image id) to the error of its row."""
     store = Store(str(folder))
@@ -109,13 +110,13 @@ def make_run(
     return store
 
 
-def write_benchmark(store: Store, plain: dict) -> None:
+def write_benchmark(store: Store, plain: Mapping[str, Any]) -> None:
     store.write_bytes("benchmark.yaml", yaml.safe_dump(plain, sort_keys=False).encode())
 
 
 def score_rows(
     ids: Sequence[str], level: float, names: Sequence[str], lost: Mapping[str, str]
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     rows = []
     for image_id in ids:
         hard = np.random.default_rng(sum(image_id.encode())).gamma(4.0) / 4
@@ -137,7 +138,9 @@ def score_rows(
     return rows
 
 
-def write_scores(store: Store, metric: str, cell: tuple[str, str, str], rows: list[dict]) -> None:
+def write_scores(
+    store: Store, metric: str, cell: tuple[str, str, str], rows: Sequence[Mapping[str, Any]]
+) -> None:
     dataset, model, method = cell
     fixed = {
         "image_id": pa.string(),

@@ -37,6 +37,12 @@ def classifier(batch_size: int = 8) -> Classifier:
     return Classifier(CountingNet().eval().requires_grad_(False), batch_size=batch_size)
 
 
+def pass_sizes(model: Classifier) -> list[int]:
+    """The sizes of the passes that the network of `classifier()` has seen."""
+    assert isinstance(model.model, CountingNet)
+    return model.model.pass_sizes
+
+
 def photographs(height: int, width: int, names: Sequence[str] = ("astronaut", "coffee")) -> Tensor:
     images = [resize(getattr(data, name)(), (height, width), anti_aliasing=True) for name in names]
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().clamp(0, 1).contiguous()

@@ -104,7 +104,13 @@ def swag(importance_HW: np.ndarray, labels_HW: np.ndarray, statistic: str) -> np
         members.setdefault(int(labels_HW[row, column]), []).append(
             float(importance_HW[row, column])
         )
-    of = {"mean": np.mean, "max": np.max, "median": np.median, "sum": np.sum}[statistic]
+    statistics: dict[str, Callable[[list[float]], Any]] = {
+        "mean": np.mean,
+        "max": np.max,
+        "median": np.median,
+        "sum": np.sum,
+    }
+    of = statistics[statistic]
     result = np.zeros(labels_HW.shape)
     for row, column in np.ndindex(labels_HW.shape):
         result[row, column] = of(members[int(labels_HW[row, column])])

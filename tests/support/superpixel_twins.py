@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import fmean, median
 
 import numpy as np
@@ -91,7 +92,13 @@ def connect(labels_HW: np.ndarray, min_size: int, max_size: int) -> np.ndarray:
 
 
 def pool(value_HW: np.ndarray, labels_HW: np.ndarray, statistic: str) -> np.ndarray:
-    reduce = {"mean": fmean, "max": max, "median": median, "sum": math.fsum}[statistic]
+    reducers: dict[str, Callable[[list[float]], float]] = {
+        "mean": fmean,
+        "max": max,
+        "median": median,
+        "sum": math.fsum,
+    }
+    reduce = reducers[statistic]
     members: dict[int, list[float]] = {}
     for pixel in np.ndindex(*labels_HW.shape):
         members.setdefault(int(labels_HW[pixel]), []).append(float(value_HW[pixel]))

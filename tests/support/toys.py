@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from swag.classifier import Classifier
-from swag.types import Batch
+from swag.types import Batch, Score
 
+Model = TypeVar("Model", bound=nn.Module)
 MEAN, STD = (0.5,) * 3, (0.25,) * 3
 FEW = 12
 
@@ -61,7 +62,7 @@ def take(batch: Batch, index: Sequence[int]) -> Batch:
     )
 
 
-def dyadic(model: nn.Module, seed: int = 1) -> nn.Module:
+def dyadic(model: Model, seed: int = 1) -> Model:
     """Set each weight to a random multiple of 1/8 in [-1/2, 1/2], evaluation mode, frozen.
 
     With `images` and `MEAN`, `STD` all gradients are then exact in float32: the same bits in any
@@ -75,7 +76,7 @@ def dyadic(model: nn.Module, seed: int = 1) -> nn.Module:
     return model.eval().requires_grad_(requires_grad=False)
 
 
-def toy_cnn(num_classes: int = 5, *, inplace: bool = True) -> nn.Module:
+def toy_cnn(num_classes: int = 5, *, inplace: bool = True) -> nn.Sequential:
     """A VGG in miniature.
 
     It pools by means: on a uniform image, from which XRAI's integrated gradients start, rounding
@@ -115,6 +116,18 @@ def reduced(item: Any) -> Any:
         elif type(value) is int and (field.name.startswith("num_") or field.name == "steps"):
             smaller[field.name] = min(value, FEW)
     return dataclasses.replace(item, **smaller)
+
+
+def curve_of(score: Score) -> Tensor:
+    """The curve_BT of a metric that has one."""
+    assert score.curve_BT is not None
+    return score.curve_BT
+
+
+def columns_of(score: Score) -> dict[str, Tensor]:
+    """The columns of a metric all of whose columns are numbers."""
+    assert all(isinstance(column, Tensor) for column in score.columns.values())
+    return {n: column for n, column in score.columns.items() if isinstance(column, Tensor)}
 
 
 class Linear(nn.Module):
@@ -184,7 +197,7 @@ def _state(model: nn.Module) -> Mapping[str, Any]:
         "inference": torch.is_inference_mode_enabled(),
         "threads": torch.get_num_threads(),
         "torch": torch.get_rng_state(),
-        "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002
+        "numpy": np.random.get_state(legacy=False)["state"]["key"].tolist(),  # noqa: NPY002
         "python": random.getstate(),
     }
 

@@ -119,7 +119,7 @@ def _take_part(
                 os._exit(1)
             yield batch
 
-    Images.batches = stopping  # type: ignore[method-assign]
+    Images.batches = stopping  # type: ignore[method-assign, assignment]
     prepare(run, run_dir, size).run(CPU, Group.joined())
     dist.destroy_process_group()
 

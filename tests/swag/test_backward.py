@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -155,7 +156,7 @@ def test_a_model_without_relu_is_refused() -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # dynamo's own
 def test_a_compiled_model_is_refused() -> None:
-    model = torch.compile(toy_cnn(), backend="aot_eager")
+    model: Any = torch.compile(toy_cnn(), backend="aot_eager")
     with pytest.raises(ValueError, match=r"CompiledFunction.*torch\.compile"):
         guided(model, images(1, 16), torch.tensor([0]))
 
@@ -215,7 +216,7 @@ def with_modules(model: nn.Module) -> nn.Module:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if type(child).__name__ == "BasicConv2d":
-                setattr(parent, name, Relu(nn.Sequential(child.conv, child.bn)))
+                setattr(parent, name, Relu(nn.Sequential(*child.children())))
     if isinstance(model, torchvision.models.DenseNet):
         model.features.add_module("relu", nn.ReLU())
         model.features.add_module("copy", Copy())  # what follows works in place

@@ -18,7 +18,7 @@ from tests.support.toys import batch_of, classifier_of, dyadic, images, toy, toy
 BOTH = pytest.mark.parametrize("explainer", [GradCAM(), GradCAMPlusPlus()], ids=["cam", "++"])
 
 
-def pooled_net() -> nn.Module:
+def pooled_net() -> nn.Sequential:
     """Features at the image's own size, pooled, then one linear layer."""
     return dyadic(
         nn.Sequential(
@@ -31,6 +31,12 @@ def pooled_net() -> nn.Module:
     )
 
 
+def head_of(model: nn.Sequential) -> nn.Linear:
+    layer = model[-1]
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
 def features_of(signals: Signals, model: nn.Sequential) -> Tensor:
     return model[0](signals.normalised_BCHW).relu()
 
@@ -38,7 +44,7 @@ def features_of(signals: Signals, model: nn.Sequential) -> Tensor:
 def test_grad_cam_of_a_pooled_net_is_its_class_activation_map() -> None:
     model = pooled_net()
     signals = Signals(classifier_of(model), batch_of(images(3, 16)))
-    weight_BF = model[4].weight[signals.target_B] / 16**2
+    weight_BF = head_of(model).weight[signals.target_B] / 16**2
     expected = torch.einsum("bf,bfhw->bhw", weight_BF, features_of(signals, model)).relu()
     assert expected.max() > 0
     torch.testing.assert_close(GradCAM()(signals), expected)
@@ -47,7 +53,7 @@ def test_grad_cam_of_a_pooled_net_is_its_class_activation_map() -> None:
 def test_grad_cam_pp_of_a_pooled_net_drops_negative_channels() -> None:
     model = pooled_net()
     signals = Signals(classifier_of(model), batch_of(images(3, 16)))
-    weight_BF = model[4].weight[signals.target_B].relu() / 16**2
+    weight_BF = head_of(model).weight[signals.target_B].relu() / 16**2
     expected = torch.einsum("bf,bfhw->bhw", weight_BF, features_of(signals, model))
     assert expected.max() > 0
     torch.testing.assert_close(GradCAMPlusPlus()(signals), expected)
@@ -91,7 +97,7 @@ def test_both_equal_literal_loops() -> None:
 
 def test_gradients_that_are_zero_everywhere_give_a_zero_map() -> None:
     model = pooled_net()
-    model[4].weight.data.zero_()
+    head_of(model).weight.data.zero_()
     for explainer in (GradCAM(), GradCAMPlusPlus()):
         saliency_BHW = explainer(Signals(classifier_of(model), batch_of(images(2, 8))))
         assert torch.equal(saliency_BHW, torch.zeros(2, 8, 8))
@@ -101,8 +107,8 @@ def test_gradients_that_are_zero_everywhere_give_a_zero_map() -> None:
 def test_huge_scores_do_not_overflow(explainer: GradCAM | GradCAMPlusPlus) -> None:
     model, batch = toy_cnn(), batch_of(images(2))
     plain = explainer(Signals(classifier_of(model), batch))
-    model[-1].weight.data *= 2.0**20
-    model[-1].bias.data *= 2.0**20
+    head_of(model).weight.data *= 2.0**20
+    head_of(model).bias.data *= 2.0**20
     loud = explainer(Signals(classifier_of(model), batch))
     assert torch.isfinite(loud).all()
     if isinstance(explainer, GradCAM):

@@ -96,7 +96,7 @@ def test_the_layer_is_looked_for_without_a_trace() -> None:
     classifier, image_1CHW = toy(), images(1)
     with untouched(classifier.model, image_1CHW):
         name, module = classifier.layer(image_1CHW)
-    assert (name, module) == ("4", classifier.model[4])
+    assert (name, module) == ("4", classifier.model.get_submodule("4"))
     assert classifier.cam_layer == "4"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from swag.classifier import Classifier
 from swag.curves.ranks import descending_order, removal_step
-from swag.curves.scores import area_under
+from swag.curves.scores import Fill, area_under
 from swag.metrics.deletion import Deletion
 from swag.signals import Signals
 from tests.support import reference
@@ -26,6 +27,7 @@ from tests.support.toys import (
     Fraction,
     batch_of,
     classifier_of,
+    curve_of,
     dyadic,
     images,
     take,
@@ -45,7 +47,7 @@ def fraction_signals(value_HW: Tensor = VALUES, target: int = 0) -> Signals:
     return Signals(classifier, batch_of(image_BCHW, target_B=torch.tensor([target])))
 
 
-def score(signals: Signals, saliency_HW: Tensor, **fields: int | str) -> tuple[float, list[float]]:
+def score(signals: Signals, saliency_HW: Tensor, **fields: Any) -> tuple[float, list[float]]:
     result = Deletion(**fields)(signals, saliency_HW[None])
     assert result.value_B.dtype == torch.float64
     assert result.curve_BT is not None
@@ -100,7 +102,7 @@ def test_one_step_is_the_mean_of_both_ends() -> None:
 @pytest.mark.parametrize("fill", ["mean", "black"])
 @pytest.mark.parametrize("steps", [1, 3, 7, 28, 60])
 @pytest.mark.parametrize("size", [(8, 8), (7, 9), (5, 10)])
-def test_equals_a_loop_over_pixels(size: tuple[int, int], steps: int, fill: str) -> None:
+def test_equals_a_loop_over_pixels(size: tuple[int, int], steps: int, fill: Fill) -> None:
     height, width = size
     image_BCHW = images(2, 16)[:, :, :height, :width]
     metric = Deletion(steps=steps, fill=fill)
@@ -111,10 +113,10 @@ def test_equals_a_loop_over_pixels(size: tuple[int, int], steps: int, fill: str)
     for image in range(2):
         target = int(signals.target_B[image])
         curve = twin(classifier, image_BCHW[image], target, saliency_BHW[image], metric)
-        assert found.curve_BT[image].tolist() == pytest.approx(curve, rel=1e-5)
+        assert curve_of(found)[image].tolist() == pytest.approx(curve, rel=1e-5)
         assert found.value_B[image].item() == pytest.approx(reference.area(curve), rel=1e-5)
     per_step = math.ceil(height * width / steps)
-    assert found.curve_BT.shape == (2, math.ceil(height * width / per_step) + 1)
+    assert curve_of(found).shape == (2, math.ceil(height * width / per_step) + 1)
 
 
 def test_the_paper_s_steps_are_of_1792_pixels() -> None:
@@ -130,8 +132,9 @@ def test_as_many_steps_as_pixels() -> None:
 def test_ends_are_the_model_s_own_scores() -> None:
     classifier, batch = toy(), batch_of(images(3))
     signals = Signals(classifier, batch, {"gradient"})
-    for fill, value in (("mean", 0.0), ("black", -2.0)):
-        found = Deletion(fill=fill)(signals, torch.rand(3, 32, 32)).curve_BT
+    fills: dict[Fill, float] = {"mean": 0.0, "black": -2.0}
+    for fill, value in fills.items():
+        found = curve_of(Deletion(fill=fill)(signals, torch.rand(3, 32, 32)))
         rows = torch.arange(3)
         assert torch.equal(found[:, 0], signals.probability_BK[rows, signals.target_B])
         blank = classifier.model(torch.full((1, 3, 32, 32), value)).softmax(1)[0]
@@ -167,7 +170,7 @@ def test_other_images_of_the_batch_change_nothing() -> None:
     expected = Deletion()(Signals(toy(), batch), saliency_BHW)
     for index in ([1], [2, 0]):
         found = Deletion()(Signals(toy(), take(batch, index)), saliency_BHW[index])
-        torch.testing.assert_close(found.curve_BT, expected.curve_BT[index])
+        torch.testing.assert_close(found.curve_BT, curve_of(expected)[index])
 
 
 Rising = Callable[[np.ndarray], np.ndarray]
@@ -181,7 +184,7 @@ SALIENCIES = hnp.arrays(np.float32, (6, 6), elements=st.integers(-9, 9).map(floa
     st.sampled_from([lambda s: s**3, np.exp, np.arctan, lambda s: np.sign(s) * np.sqrt(abs(s))]),
 )
 def test_only_the_order_counts(
-    values: np.ndarray, scale: float, shift: int, rising: object
+    values: np.ndarray, scale: float, shift: int, rising: Rising
 ) -> None:
     expected = removal_step(torch.from_numpy(values)[None], 7)
     for same_order in (scale * values + shift, rising(values.astype(np.float64))):
@@ -240,7 +243,7 @@ def test_an_unknown_fill_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"fill 'grey' is unknown; choose one of \('mean', 'black'"
     ):
-        Deletion(fill="grey")
+        Deletion(fill="grey")  # type: ignore[arg-type]
 
 
 def test_nothing_is_touched() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -45,7 +47,7 @@ WITHOUT_RELU = {
 TRANSFORMERS = {"vit_b_32": 224, "timm/vit_tiny_patch16_224": 224, "timm/swin_s3_tiny_224": 224}
 
 
-def classifier_of(name: str, **fields: str) -> Classifier:
+def classifier_of(name: str, **fields: Any) -> Classifier:
     spec = ModelSpec(architecture=name, weights="random:1", num_classes=7, **fields)
     return load_classifier(spec, device=CPU, batch_size=4)
 
@@ -59,7 +61,7 @@ def growth(classifier: Classifier, signals: Signals, index: int) -> tuple[float,
     active_Fhw = signals.layer_activation_BFhw[index] > 0
     gradient_Fhw = signals.layer_gradient_BFhw[index] * active_Fhw
     _, layer = classifier.layer(signals.batch.image_BCHW[:1])
-    logits = []
+    logits: list[float] = []
     step = 0.0
 
     def shift(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:

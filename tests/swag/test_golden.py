@@ -19,7 +19,7 @@ from swag.catalog import EXPLAINERS, METRICS
 from swag.explainers.controls import Noise
 from swag.protocols import Explainer, Metric
 from swag.signals import Signals
-from tests.support.toys import annotated, images, reduced, toy
+from tests.support.toys import annotated, columns_of, images, reduced, toy
 
 PATH = Path(__file__).parent / "golden" / "scores.json"
 RECORD = "python tests/test_golden.py"
@@ -45,7 +45,7 @@ def metric_entry(metric: Metric) -> Entry:
     score = metric(signals, Noise()(signals))
     columns = {
         f"column {name}": numbers(column.double().reshape(3, -1).mean(1))
-        for name, column in score.columns.items()
+        for name, column in columns_of(score).items()
     }
     return {**named(metric), "value": numbers(score.value_B), **columns}
 
@@ -135,10 +135,12 @@ def record() -> None:
         result[group] = {}
         for name, entry in entries.items():
             old = kept[group].get(name)
-            unchanged = old is not None and same_version(old, entry)
-            if unchanged and (message := fault(name, old, entry)):
+            if old is None or not same_version(old, entry):
+                result[group][name] = entry
+            elif message := fault(name, old, entry):
                 raise SystemExit(message)
-            result[group][name] = old if unchanged else entry
+            else:
+                result[group][name] = old
     PATH.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -22,6 +22,7 @@ from tests.support.toys import (
     Fraction,
     batch_of,
     classifier_of,
+    curve_of,
     images,
     take,
     toy,
@@ -67,7 +68,7 @@ def test_equals_pixels_put_in_one_by_one(fill: str, steps: int) -> None:
         expected = insertion_curve(
             probability, batch.image_BCHW[index], saliency_BHW[index], steps, colour
         )
-        np.testing.assert_allclose(score.curve_BT[index].numpy(), expected, atol=1e-6)
+        np.testing.assert_allclose(curve_of(score)[index].numpy(), expected, atol=1e-6)
         assert float(score.value_B[index]) == pytest.approx(reference.area(expected), abs=1e-6)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,16 @@ from lime.lime_base import LimeBase
 from lime.lime_image import LimeImageExplainer
 from sklearn.metrics import pairwise_distances
 
-from swag.explainers.lime import LIME, kernel, ridge
+from swag.explainers.lime import LIME, Fill, kernel, ridge
 from swag.rng import generator
 from swag.superpixels import SLIC, Quickshift
-from tests.support.perturbed import classifier, numpy_probability, photographs, signals
+from tests.support.perturbed import (
+    classifier,
+    numpy_probability,
+    pass_sizes,
+    photographs,
+    signals,
+)
 
 TILES = SLIC(num_segments=9)
 
@@ -49,7 +57,7 @@ def test_the_fit_is_that_of_lime(num_segments: int) -> None:
 
 @pytest.mark.parametrize("fill", ["mean", "black"])
 @pytest.mark.parametrize("superpixels", [TILES, Quickshift(kernel_size=3, max_dist=20)])
-def test_saliency_is_that_of_lime(fill: str, superpixels: SLIC | Quickshift) -> None:
+def test_saliency_is_that_of_lime(fill: Fill, superpixels: SLIC | Quickshift) -> None:
     model = classifier()
     batch_signals = signals(photographs(48, 40), model, seed=3)
     explainer = LIME(superpixels=superpixels, num_samples=60, fill=fill)
@@ -101,9 +109,9 @@ def test_copies_of_all_images_fill_the_passes() -> None:
     model = classifier(batch_size=16)
     batch_signals = signals(photographs(96, 96), model)
     assert batch_signals.target_B.shape == (2,)
-    model.model.pass_sizes.clear()
+    pass_sizes(model).clear()
     LIME(superpixels=SLIC(num_segments=100), num_samples=101)(batch_signals)
-    assert model.model.pass_sizes == [16] * 12 + [8]
+    assert pass_sizes(model) == [16] * 12 + [8]
 
 
 def test_equal_samples_share_a_pass() -> None:
@@ -112,10 +120,10 @@ def test_equal_samples_share_a_pass() -> None:
     halves[..., 8:] = 1
     batch_signals = signals(halves, model)
     assert batch_signals.target_B.shape == (1,)
-    model.model.pass_sizes.clear()
+    pass_sizes(model).clear()
     LIME(superpixels=SLIC(num_segments=2), num_samples=200)(batch_signals)
     num_segments = int(batch_signals.segments(SLIC(num_segments=2)).max()) + 1
-    assert len(model.model.pass_sizes) == 2**num_segments - 1
+    assert len(pass_sizes(model)) == 2**num_segments - 1
 
 
 def test_a_constant_image_has_no_important_part() -> None:
@@ -141,6 +149,6 @@ def test_inputs_and_random_state_are_left_alone() -> None:
         ({"fill": "grey"}, "fill 'grey' is unknown"),
     ],
 )
-def test_bad_settings_are_refused(fields: dict[str, object], message: str) -> None:
+def test_bad_settings_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LIME(**fields)

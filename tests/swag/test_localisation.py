@@ -21,7 +21,7 @@ from swag.metrics.localisation import (
     localisation_error,
 )
 from swag.signals import Signals
-from tests.support.toys import batch_of, images, take, toy, untouched
+from tests.support.toys import batch_of, columns_of, images, take, toy, untouched
 
 HEIGHT, WIDTH = 6, 8
 Boxes = tuple[Tensor | None, ...]
@@ -36,9 +36,13 @@ def box(*corners: float) -> Tensor:
     return torch.tensor([corners], dtype=torch.float32)
 
 
-def ious(saliency_HW: Tensor, boxes_N4: Tensor, **alphas: tuple[float, ...]) -> dict[str, list]:
+def ious(
+    saliency_HW: Tensor, boxes_N4: Tensor, **alphas: tuple[float, ...]
+) -> dict[str, list[float]]:
     score = WeakLocalisation(**alphas)(signals_of((boxes_N4,)), saliency_HW[None].float())
-    return {name.removeprefix("iou_"): column[0].tolist() for name, column in score.columns.items()}
+    return {
+        name.removeprefix("iou_"): column[0].tolist() for name, column in columns_of(score).items()
+    }
 
 
 def twin(
@@ -175,9 +179,9 @@ def test_value_and_images_without_boxes() -> None:
     assert score.value_B.dtype == torch.float64
     assert score.value_B.tolist()[0] == 0.0
     assert score.value_B.isnan().tolist() == [False, True, True, True]
-    shapes = {name: tuple(column.shape) for name, column in score.columns.items()}
+    shapes = {name: tuple(column.shape) for name, column in columns_of(score).items()}
     assert shapes == {"iou_value": (4, 20), "iou_mean": (4, 21), "iou_energy": (4, 20)}
-    for column in score.columns.values():
+    for column in columns_of(score).values():
         assert column.dtype == torch.float32
         assert column.isnan().any(1).tolist() == [False, True, True, True]
     without = WeakLocalisation()(signals_of(None), hill()[None])
@@ -204,8 +208,8 @@ def test_no_passes_nothing_changed_and_any_batch(metric: WeakLocalisation) -> No
     order = [2, 0, 3]
     part = metric(Signals(classifier, take(batch, order)), saliency_BHW[order])
     assert torch.equal(part.value_B, together.value_B[order])
-    for name, column in part.columns.items():
-        assert torch.equal(column, together.columns[name][order])
+    for name, column in columns_of(part).items():
+        assert torch.equal(column, columns_of(together)[name][order])
 
 
 @pytest.mark.parametrize("metric", [WeakLocalisation(), PointingGame(), EnergyInBox()])

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swag.superpixels import pool
+from swag.superpixels import Statistic, pool
 from tests.support import superpixel_twins as twins
 
 STATISTICS = ("mean", "max", "median", "sum")
@@ -19,7 +19,9 @@ STATISTICS = ("mean", "max", "median", "sum")
     values=st.lists(st.floats(-100, 100, width=32), min_size=24, max_size=24),
     statistic=st.sampled_from(STATISTICS),
 )
-def test_pooling_equals_a_loop(labels: list[int], values: list[float], statistic: str) -> None:
+def test_pooling_equals_a_loop(
+    labels: list[int], values: list[float], statistic: Statistic
+) -> None:
     labels_BHW = torch.tensor(labels).view(2, 3, 4)
     labels_BHW = torch.stack([image.unique(return_inverse=True)[1] for image in labels_BHW])
     value_BHW = torch.tensor(values).view(2, 3, 4)
@@ -33,13 +35,13 @@ def test_pooling_equals_a_loop(labels: list[int], values: list[float], statistic
 def test_pooling_by_hand() -> None:
     value_BHW = torch.tensor([[[1.0, 2, 6], [4, 8, -1]], [[0, 1, 2], [3, 4, 5]]])
     labels_BHW = torch.tensor([[[0, 0, 0], [1, 1, 2]], [[0, 0, 0], [0, 0, 0]]])
-    expected = {
+    expected: dict[Statistic, list[list[float]]] = {
         "mean": [[3.0, 3, 3], [6, 6, -1]],
         "max": [[6.0, 6, 6], [8, 8, -1]],
         "median": [[2.0, 2, 2], [6, 6, -1]],
         "sum": [[9.0, 9, 9], [12, 12, -1]],
     }
-    whole = {"mean": 2.5, "max": 5.0, "median": 2.5, "sum": 15.0}
+    whole: dict[Statistic, float] = {"mean": 2.5, "max": 5.0, "median": 2.5, "sum": 15.0}
     for statistic, painted in expected.items():
         found = pool(value_BHW, labels_BHW, statistic)
         assert found[0].tolist() == painted
@@ -53,7 +55,7 @@ def test_sums_are_taken_in_double_precision() -> None:
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
-def test_pooling_has_the_same_bits_alone_and_in_a_batch(statistic: str) -> None:
+def test_pooling_has_the_same_bits_alone_and_in_a_batch(statistic: Statistic) -> None:
     rng = np.random.default_rng(2)
     value_BHW = torch.from_numpy(rng.normal(size=(5, 30, 30))).float()
     labels_BHW = torch.from_numpy(rng.integers(0, 9, (5, 30, 30)))
@@ -65,14 +67,14 @@ def test_pooling_has_the_same_bits_alone_and_in_a_batch(statistic: str) -> None:
 
 def test_bad_pooling_is_refused() -> None:
     with pytest.raises(ValueError, match="statistic 'mode' is unknown; choose one of mean, max"):
-        pool(torch.zeros(1, 2, 2), torch.zeros(1, 2, 2, dtype=torch.int64), "mode")
+        pool(torch.zeros(1, 2, 2), torch.zeros(1, 2, 2, dtype=torch.int64), "mode")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"one shape, got \(1, 2, 2\) and \(1, 2, 3\)"):
         pool(torch.zeros(1, 2, 2), torch.zeros(1, 2, 3, dtype=torch.int64), "mean")
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("statistic", STATISTICS)
-def test_a_gpu_pools_like_a_cpu_and_alike_each_time(statistic: str) -> None:
+def test_a_gpu_pools_like_a_cpu_and_alike_each_time(statistic: Statistic) -> None:
     rng = np.random.default_rng(3)
     value_BHW = torch.from_numpy(rng.normal(size=(4, 112, 112))).float()
     labels_BHW = torch.from_numpy(rng.integers(0, 50, (4, 112, 112)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from skimage.transform import resize
 from swag.classifier import Classifier
 from swag.explainers.rise import RISE, Masks
 from swag.rng import generator
-from tests.support.perturbed import classifier, photographs, signals
+from tests.support.perturbed import classifier, pass_sizes, photographs, signals
 
 CPU = torch.device("cpu")
 
@@ -82,9 +84,9 @@ def test_masked_copies_of_all_images_fill_the_passes() -> None:
     model = classifier(batch_size=32)
     batch_signals = signals(photographs(24, 24, ("astronaut", "coffee", "chelsea")), model)
     assert batch_signals.target_B.shape == (3,)
-    model.model.pass_sizes.clear()
+    pass_sizes(model).clear()
     RISE(num_masks=72)(batch_signals)
-    assert model.model.pass_sizes == [32] * 6 + [24]
+    assert pass_sizes(model) == [32] * 6 + [24]
 
 
 def test_an_image_is_explained_alike_alone_and_in_company() -> None:
@@ -114,6 +116,6 @@ def test_inputs_and_random_state_are_left_alone() -> None:
         ({"probability": 0.0}, r"probability must be in \(0, 1\], got 0.0"),
     ],
 )
-def test_bad_settings_are_refused(fields: dict[str, object], message: str) -> None:
+def test_bad_settings_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RISE(**fields)

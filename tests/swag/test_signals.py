@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
+from typing import ClassVar
 
 import pytest
 import torch
@@ -179,11 +181,12 @@ def test_the_first_probabilities_stay() -> None:
 
 
 def test_a_target_given_is_the_target_explained() -> None:
-    batch = batch_of(images(2), target_B=torch.tensor([3, 0]))
+    target_B = torch.tensor([3, 0])
+    batch = batch_of(images(2), target_B=target_B)
     signals = Signals(toy(), batch, GRADIENTS)
     assert signals.target_B.tolist() == [3, 0]
     x_BCHW = (batch.image_BCHW - 0.5) / 0.25
-    expected = reference.input_gradient(toy_cnn(), x_BCHW, batch.target_B)
+    expected = reference.input_gradient(toy_cnn(), x_BCHW, target_B)
     assert torch.equal(signals.gradient_BCHW, expected)
 
 
@@ -199,7 +202,7 @@ def test_a_target_that_is_no_class_is_refused(target: int, needs: tuple[str, ...
 def test_nothing_is_touched(weights_have_gradients: bool) -> None:
     classifier, batch = toy(), batch_of(images(3))
     classifier.model.requires_grad_(weights_have_gradients)
-    classifier.model[0].register_forward_hook(lambda *_: None)
+    classifier.model.get_submodule("0").register_forward_hook(lambda *_: None)
     with untouched(classifier.model, batch.image_BCHW):
         signals = Signals(classifier, batch, GRADIENTS)
         read(signals)
@@ -263,9 +266,9 @@ def test_lab_is_that_of_the_image_in_float64() -> None:
 
 
 def test_once_computes_once_per_key() -> None:
-    signals, calls = Signals(toy(), batch_of(images(1))), []
+    signals, calls = Signals(toy(), batch_of(images(1))), list[str]()
     for key in ("a", "b", "a"):
-        signals.once(key, lambda key=key: calls.append(key))
+        signals.once(key, partial(calls.append, key))
     assert calls == ["a", "b"]
 
 
@@ -273,7 +276,7 @@ def test_segments_are_shared_by_equal_segmenters() -> None:
     calls = []
 
     class Halves:
-        needs = frozenset()
+        needs: ClassVar[frozenset[str]] = frozenset()
 
         def __eq__(self, other: object) -> bool:
             return isinstance(other, Halves)

@@ -18,13 +18,14 @@ from swag.protocols import Segmenter
 from swag.signals import Signals
 from swag.superpixels import SLIC, Quickshift, Segmenters
 from swag.superpixels.lab import lab_BHWC
+from swag.superpixels.segmenters import Features, Implementation
 from swag.superpixels.slic import cluster
 from swag.types import Batch
 from tests.support import superpixel_twins as twins
 from tests.support.toys import batch_of, images, take, toy
 
-FEATURES = ("image", "image_gradient", "gradient")
-IMPLEMENTATIONS = ("skimage", "torch")
+FEATURES: tuple[Features, ...] = ("image", "image_gradient", "gradient")
+IMPLEMENTATIONS: tuple[Implementation, ...] = ("skimage", "torch")
 GRID = np.arange(45) // 9 + 5 * (np.arange(45) // 9)[:, None]
 each_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 each_features = pytest.mark.parametrize("features", FEATURES)
@@ -57,7 +58,9 @@ def assert_tiling(labels_BHW: Any) -> None:
     ],
 )
 @each_implementation
-def test_equals_loops_over_the_equations(implementation: str, features: str, weights: Any) -> None:
+def test_equals_loops_over_the_equations(
+    implementation: Implementation, features: Features, weights: Any
+) -> None:
     slic = SLIC(features=features, num_segments=9, implementation=implementation, **weights)
     signals = Signals(toy(), batch_of(noisy(1, 24)), slic.needs)
     kinds, divisors = [], []
@@ -111,7 +114,7 @@ def test_scikit_image_alone_would_make_the_grid_of_gradients() -> None:
 @each_features
 @each_implementation
 def test_labels_tile_each_image_in_connected_superpixels(
-    features: str, implementation: str
+    features: Features, implementation: Implementation
 ) -> None:
     slic = SLIC(features=features, num_segments=30, implementation=implementation)
     labels_BHW = segments(slic, noisy(3, 48))
@@ -123,7 +126,7 @@ def test_labels_tile_each_image_in_connected_superpixels(
 
 @each_features
 @each_implementation
-def test_uniform_images_give_the_grid(features: str, implementation: str) -> None:
+def test_uniform_images_give_the_grid(features: Features, implementation: Implementation) -> None:
     slic = SLIC(features=features, num_segments=25, gradient="sobel", implementation=implementation)
     for value in (0.0, 0.4, 1.0):
         for labels_HW in segments(slic, torch.full((2, 3, 45, 45), value)):
@@ -131,7 +134,7 @@ def test_uniform_images_give_the_grid(features: str, implementation: str) -> Non
 
 
 @each_implementation
-def test_one_superpixel_and_one_iteration(implementation: str) -> None:
+def test_one_superpixel_and_one_iteration(implementation: Implementation) -> None:
     assert not segments(SLIC(num_segments=1, implementation=implementation), noisy(2, 20)).any()
     once = SLIC(num_segments=9, max_iterations=1, implementation=implementation)
     assert_tiling(segments(once, noisy(2, 20)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
@@ -12,9 +12,11 @@ from torch import Tensor
 
 from swag.explainers.gradient import GuidedBackprop, VanillaGradient
 from swag.explainers.swag import SWAG
-from swag.importance import pixel_importance
+from swag.importance import Source, pixel_importance
 from swag.signals import Signals
 from swag.superpixels import SLIC
+from swag.superpixels.pooling import Statistic
+from swag.superpixels.segmenters import Features
 from tests.support import reference
 from tests.support.toys import batch_of, classifier_of, images, toy, toy_cnn
 
@@ -35,14 +37,16 @@ class Quarters:
 
 @pytest.mark.parametrize("statistic", ["mean", "max", "median", "sum"])
 @pytest.mark.parametrize("source", SOURCES)
-def test_equals_a_loop_over_pixels(source: str, statistic: str) -> None:
+def test_equals_a_loop_over_pixels(source: Source, statistic: Statistic) -> None:
     superpixels = SLIC(num_segments=20)
     explainer = SWAG(superpixels=superpixels, weights=source, statistic=statistic)
     signals = Signals(toy(), batch_of(images(2, 24)), explainer.needs)
     found, labels_BHW = explainer(signals), signals.segments(superpixels)
     importance_BHW = pixel_importance(signals, source)
     for image in range(2):
-        expected = reference.swag(importance_BHW[image], labels_BHW[image], statistic)
+        expected = reference.swag(
+            importance_BHW[image].numpy(), labels_BHW[image].numpy(), statistic
+        )
         assert len(np.unique(expected)) > 5
         np.testing.assert_allclose(found[image], expected, rtol=1e-6)
 
@@ -51,9 +55,11 @@ def test_by_hand() -> None:
     signals = Signals(toy(), batch_of(images(1, 4)))
     values = torch.tensor([[1.0, 2, 0, 0], [3, 6, 0, 4], [5, 5, 9, 1], [5, 5, 0, 2]])
     signals.once(("pixel_importance", "sobel"), lambda: values[None])
+    superpixels: Any = Quarters()  # none of the two that a configuration may name
+    statistics: tuple[Statistic, ...] = ("mean", "max", "median", "sum")
     found = {
-        statistic: SWAG(superpixels=Quarters(), weights="sobel", statistic=statistic)(signals)
-        for statistic in ("mean", "max", "median", "sum")
+        statistic: SWAG(superpixels=superpixels, weights="sobel", statistic=statistic)(signals)
+        for statistic in statistics
     }
     corners = {name: value[0][[0, 0, 3, 3], [0, 3, 0, 3]].tolist() for name, value in found.items()}
     assert corners == {
@@ -76,20 +82,28 @@ def test_one_superpixel_is_flat_and_one_per_pixel_is_the_importance_itself() -> 
 
     signals = Signals(toy(), batch_of(images(1, 16)))
     importance_BHW = pixel_importance(signals, "guided_gradient")
-    assert torch.equal(SWAG(superpixels=Given(single=False))(signals), importance_BHW)
-    flat = SWAG(superpixels=Given(single=True))(signals)
+    single, each = (SWAG(superpixels=cast(Any, Given(single=single))) for single in (True, False))
+    assert torch.equal(each(signals), importance_BHW)
+    flat = single(signals)
     torch.testing.assert_close(flat, importance_BHW.mean().expand(1, 16, 16))
 
 
 @pytest.mark.parametrize("weights", SOURCES)
 @pytest.mark.parametrize("features", FEATURES)
 @pytest.mark.parametrize("gradient", SOURCES)
-def test_announces_every_signal_that_it_reads(features: str, gradient: str, weights: str) -> None:
+def test_announces_every_signal_that_it_reads(
+    monkeypatch: pytest.MonkeyPatch, features: Features, gradient: Source, weights: Source
+) -> None:
     superpixels = SLIC(num_segments=9, features=features, gradient=gradient)
     explainer = SWAG(superpixels=superpixels, weights=weights)
     signals = Signals(toy(), batch_of(images(1, 16)))
-    read = set()
-    signals._gradient = lambda name: read.add(name) or torch.rand(1, 3, 16, 16)
+    read = set[str]()
+
+    def noted(name: str) -> Tensor:
+        read.add(name)
+        return torch.rand(1, 3, 16, 16)
+
+    monkeypatch.setattr(signals, "_gradient", noted)
     explainer(signals)
     assert read == explainer.needs
 

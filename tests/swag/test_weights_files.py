@@ -19,7 +19,7 @@ def sha(**fields: Any) -> str:
     return weights_sha256(load_model(ModelSpec(**fields)))
 
 
-def state_of(architecture: str = "tiny_vgg", seed: int = 7, **options: int) -> dict[str, Tensor]:
+def state_of(architecture: str = "tiny_vgg", seed: int = 7, **options: Any) -> dict[str, Tensor]:
     spec = ModelSpec(architecture=architecture, weights=f"random:{seed}", **options)
     return load_model(spec).state_dict()
 

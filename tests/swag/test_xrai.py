@@ -14,9 +14,9 @@ from scipy.sparse import csr_array
 
 from swag.classifier import Classifier
 from swag.explainers.regions import dilated_regions, grow, grow_fast, segmentations
-from swag.explainers.xrai import XRAI
+from swag.explainers.xrai import XRAI, Algorithm
 from swag.integrated import integrated_gradient
-from tests.support.perturbed import classifier, photographs, signals
+from tests.support.perturbed import classifier, pass_sizes, photographs, signals
 
 
 def image_HWC(height: int, width: int, name: str) -> np.ndarray:
@@ -75,7 +75,7 @@ def regions() -> csr_array:
     return dilated_regions(segmentations(image_HWC(90, 80, "chelsea")))
 
 
-def check_growing(algorithm: str, attribution_HW: np.ndarray, regions: csr_array) -> None:
+def check_growing(algorithm: Algorithm, attribution_HW: np.ndarray, regions: csr_array) -> None:
     segments = list(regions.toarray().astype(bool).reshape(-1, *attribution_HW.shape))
     original = peer_xrai.XRAI._xrai if algorithm == "full" else peer_xrai.XRAI._xrai_fast
     theirs, _ = original(attribution_HW, segments)
@@ -87,7 +87,7 @@ def check_growing(algorithm: str, attribution_HW: np.ndarray, regions: csr_array
 @pytest.mark.parametrize("attribution_HW", ATTRIBUTIONS.values(), ids=ATTRIBUTIONS)
 @pytest.mark.parametrize("algorithm", ["full", "fast"])
 def test_growing_is_that_of_the_original(
-    algorithm: str, attribution_HW: np.ndarray, regions: csr_array
+    algorithm: Algorithm, attribution_HW: np.ndarray, regions: csr_array
 ) -> None:
     check_growing(algorithm, attribution_HW, regions)
 
@@ -115,7 +115,7 @@ def test_equal_gains_go_to_the_first_region() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["full", "fast"])
-def test_saliency_is_that_of_the_original(algorithm: str) -> None:
+def test_saliency_is_that_of_the_original(algorithm: Algorithm) -> None:
     model = classifier(batch_size=16)
     batch_signals = signals(photographs(56, 64, ("coffee",)), model)
     (saliency_HW,) = XRAI(steps=12, algorithm=algorithm)(batch_signals)
@@ -160,7 +160,9 @@ def test_integrated_gradients_add_up_to_the_difference_of_the_probabilities() ->
     for index in range(2):
         target = batch_signals.target_B[index]
         image_CHW = batch_signals.batch.image_BCHW[index]
-        starts = torch.stack([torch.full_like(image_CHW, end) for end in image_CHW.aminmax()])
+        starts = torch.stack(
+            [torch.full_like(image_CHW, float(end)) for end in image_CHW.aminmax()]
+        )
         start_2 = model.probabilities(model.normalise(starts))[:, target]
         difference = batch_signals.probability_BK[index, target] - start_2.mean()
         torch.testing.assert_close(total_B[index], difference, rtol=0, atol=0.01)
@@ -170,9 +172,9 @@ def test_points_of_all_images_fill_the_passes_and_share_the_end() -> None:
     model = classifier(batch_size=16)
     batch_signals = signals(photographs(32, 32, ("astronaut", "coffee", "chelsea")), model)
     assert batch_signals.target_B.shape == (3,)
-    model.model.pass_sizes.clear()
+    pass_sizes(model).clear()
     assert integrated_gradient(batch_signals, 10) is integrated_gradient(batch_signals, 10)
-    assert model.model.pass_sizes == [8] * 7 + [1]
+    assert pass_sizes(model) == [8] * 7 + [1]
 
 
 def test_an_image_is_explained_alike_alone_and_in_company() -> None:
@@ -207,7 +209,7 @@ def test_inputs_model_and_random_state_are_left_alone() -> None:
         ({"algorithm": "slow"}, "algorithm 'slow' is unknown"),
     ],
 )
-def test_bad_settings_are_refused(fields: dict[str, object], message: str) -> None:
+def test_bad_settings_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         XRAI(**fields)
 

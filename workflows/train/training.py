@@ -80,7 +80,7 @@ class Training:
         if device.type == "cpu":
             model = model.to(memory_format=torch.channels_last)
         elif group.size > 1:  # torch has it for GPUs only
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
         classifier = as_classifier(model.eval(), self.config.model, batch_size=128)
         rows = read_history(folder)
         clock = time.perf_counter()
