@@ -3,6 +3,7 @@
 UserError     what the user gave cannot work; one message, exit code 2, no traceback
 StorageError  the run folder cannot be read or written; it ends the run, which can be resumed
 ImageError    one image cannot be used; it becomes a row with the error in it
+DamagedError  a file of a run folder does not hold what was written
 """
 
 EXIT_MISSING_ROWS = 1
@@ -20,3 +21,7 @@ class StorageError(UserError):
 
 class ImageError(Exception):
     """The message says what is wrong with the image."""
+
+
+class DamagedError(Exception):
+    """The message says which file, and what is wrong with it."""

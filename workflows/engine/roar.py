@@ -16,7 +16,6 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
@@ -29,6 +28,7 @@ from ..config.benchmark import Benchmark
 from ..config.identity import describe, key_of
 from ..store.described import Described
 from ..store.experiments import ROAR_EXTENT, Roar
+from ..store.parquet import encoded
 from ..store.parts import KEY_DIGITS, Subject
 from ..store.run_folder import Store
 from ..train.fitting import Fit, fit
@@ -180,10 +180,8 @@ class RoarWorker:
                 "seconds": pa.array([seconds], pa.float32()),
                 "error": pa.array([error], pa.string()),
             }
-        ).replace_schema_metadata({"swagflow.cell_key": job.key})
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
-        self._store.folder.write(job.part, sink.getvalue())
+        )
+        self._store.folder.write(job.part, encoded(table, job.key))
 
     def _masked(self, dataset: str, job: RoarJob) -> _Masked:
         if dataset not in self._images:

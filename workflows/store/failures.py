@@ -16,6 +16,7 @@ class Kept(Store):
     def __init__(self, store: Store) -> None:
         self.uri = store.uri
         self.folder = store.folder
+        self.damaged = store.damaged
         self._scores: dict[str, pd.DataFrame] = {}
         self._roar: pd.DataFrame | None = None
 

@@ -18,15 +18,15 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from swag.types import Score
 
-from ..errors import UserError
+from ..errors import DamagedError, UserError
 from .described import Described
 from .files import Folder
-from .parts import EXPLANATION_SCHEMA, PART, SCHEMA_VERSION, Cell, CellName, Maps, Part, Rows
+from .parquet import decoded, encoded
+from .parts import EXPLANATION_SCHEMA, PART, Cell, CellName, Maps, Part, Rows
 
 BENCHMARK = "benchmark.yaml"
 
@@ -37,6 +37,8 @@ class Store:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.folder = Folder.at(uri)
+        self.damaged: dict[str, str] = {}
+        """Files that were passed over, and what is wrong with them."""
 
     def parts(self) -> list[Part]:
         """Return every complete part below explanations/ and scores/."""
@@ -113,10 +115,7 @@ class Store:
         self._write(cell, span, pa.table(columns))
 
     def _write(self, cell: Cell, span: tuple[int, int], table: pa.Table, **options: Any) -> None:
-        metadata = {"swagflow.cell_key": cell.key, "swagflow.schema": str(SCHEMA_VERSION)}
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd", **options)
-        self.folder.write(cell.part(*span), sink.getvalue())
+        self.folder.write(cell.part(*span), encoded(table, cell.key, **options))
 
     def read_explanations(
         self, dataset: str, model: str, explainer: str, image_ids: Iterable[str] | None = None
@@ -139,18 +138,17 @@ class Store:
         """Yield `read_part` of each part of a cell's masks."""
         folder = f"explanations/dataset={dataset}/model={model}/explainer={explainer}"
         for path in self.folder.list(folder):
-            if PART.fullmatch(path):
-                yield self.read_part(path)
+            table = self._intact(path) if PART.fullmatch(path) else None
+            if table is not None:
+                yield _maps(table)
 
     def read_part(self, path: str) -> dict[str, np.ndarray]:
-        """Return saliency_HW of each image of one explanation part."""
-        return {
-            row["image_id"].as_py(): row["saliency"]
-            .values.to_numpy(zero_copy_only=False)
-            .reshape(row["height"].as_py(), row["width"].as_py())
-            for row in _rows(self._read(path))
-            if row["saliency"].is_valid
-        }
+        """Return saliency_HW of each image of one explanation part.
+
+        Raises:
+            DamagedError: it does not hold what was written.
+        """
+        return _maps(self._read(path))
 
     def read_scores(self, metric: str) -> pd.DataFrame:
         """Return the rows of a metric with their dataset, model and explainer; empty where none."""
@@ -169,31 +167,46 @@ class Store:
         """Return the retraining jobs with their dataset, model and explainer; empty where none."""
         paths = self.roar_parts()
         frames = []
-        for path, table in zip(paths, self.folder.map(self._read, paths), strict=True):
+        for path, table in zip(paths, self.folder.map(self._intact, paths), strict=True):
             names = dict(item.split("=", 1) for item in path.split("/")[1:4])
-            frames.append(table.to_pandas().assign(**names))
+            if table is not None:
+                frames.append(table.to_pandas().assign(**names))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def metrics(self) -> list[str]:
         """Return the names of the metrics that have a folder."""
         return sorted(path.partition("=")[2] for path in self.folder.entries("scores"))
 
+    def verify(self) -> Iterator[tuple[str, str | None]]:
+        """Yield the path of every file of rows, and what is wrong with it or None."""
+        paths = [*(part.path for part in self.parts()), *self.roar_parts()]
+        for path, table in zip(paths, self.folder.map(self._intact, paths), strict=True):
+            yield path, self.damaged[path] if table is None else None
+
     def _read(self, path: str) -> pa.Table:
-        # A quarter of the time that read_table takes, which counts where there are many parts.
-        file = pq.ParquetFile(pa.BufferReader(self.folder.read(path)))
-        return file.read(use_threads=False)
+        return decoded(self.folder.read(path), path)
+
+    def _intact(self, path: str) -> pa.Table | None:
+        """Return a file's table; take note of it and return None where it is damaged."""
+        try:
+            return self._read(path)
+        except DamagedError as error:
+            self.damaged[path] = str(error)
+            return None
 
     def _table(self, folder: str) -> pa.Table:
         paths = [path for path in self.folder.list(folder) if PART.fullmatch(path)]
-        if not paths:
+        tables = [table for table in self.folder.map(self._named, paths) if table is not None]
+        if not tables:
             return pa.table({name: [] for name in ("image_id", "value", "error")})
         # A part of errors alone lacks its metric's columns.
-        tables = self.folder.map(self._named, paths)
         return pa.concat_tables(tables, promote_options="default")
 
-    def _named(self, path: str) -> pa.Table:
-        """Return a part with the names in its path as columns."""
-        table = self._read(path)
+    def _named(self, path: str) -> pa.Table | None:
+        """Return a part with the names in its path as columns; None where it is damaged."""
+        table = self._intact(path)
+        if table is None:
+            return None
         for name, value in (item.split("=", 1) for item in path.split("/")[2:-1]):
             table = table.append_column(name, pa.repeat(pa.scalar(value), len(table)))
         return table
@@ -228,6 +241,16 @@ class Store:
 
 def _null_if_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _maps(table: pa.Table) -> dict[str, np.ndarray]:
+    return {
+        row["image_id"].as_py(): row["saliency"]
+        .values.to_numpy(zero_copy_only=False)
+        .reshape(row["height"].as_py(), row["width"].as_py())
+        for row in _rows(table)
+        if row["saliency"].is_valid
+    }
 
 
 def _rows(table: pa.Table) -> Iterable[dict[str, Any]]:
