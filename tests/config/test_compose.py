@@ -13,8 +13,8 @@ from swag.explainers.rise import RISE
 from swag.explainers.swag import SWAG
 from swag.superpixels import SLIC
 from swagflow.config.benchmark import Benchmark
-from swagflow.config.fields import parse_yaml
 from swagflow.config.load import load_benchmark
+from swagflow.config.yaml_text import parse_yaml
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.plan import cell_of
 from swagflow.engine.shard_worker import ShardWorker

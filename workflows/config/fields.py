@@ -5,11 +5,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from swag.superpixels import SLIC, Quickshift
@@ -17,27 +15,7 @@ from swag.superpixels import SLIC, Quickshift
 from ..errors import UserError
 
 T = TypeVar("T")
-_BOOLEAN = "tag:yaml.org,2002:bool"
 NESTED_TYPES: dict[str, type] = {"slic": SLIC, "quickshift": Quickshift}
-
-
-class _Loader(yaml.SafeLoader):
-    """Takes `true` and `false` alone for booleans, as YAML 1.2 does: `on` is a key here."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own, and a new one in place of it
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOLEAN]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(
-    _BOOLEAN, re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-
-
-def parse_yaml(text: str) -> Any:
-    """Return the plain data of a text. Raises yaml.YAMLError where it is none."""
-    return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
 
 
 def configured(preset: T, fields: Mapping[str, Any], path: str) -> T:

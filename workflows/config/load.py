@@ -22,7 +22,8 @@ from ..errors import UserError
 from ..store.experiments import Experiment, Roar
 from .benchmark import Benchmark
 from .compose import SECTIONS, expand_grids, include, prune, select
-from .fields import configured, mapping_of, parse_yaml, require_known
+from .fields import configured, mapping_of, require_known
+from .yaml_text import parse_yaml, problem_of, read_yaml
 
 EFFICIENCY = {"efficiency": Efficiency()}
 T = TypeVar("T")
@@ -39,14 +40,12 @@ def read_config(name: str, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path.suffix not in {".yaml", ".yml"} and not path.exists():
         path = config_folder() / f"{name}.yaml"
     try:
-        loaded = parse_yaml(path.read_text())
+        loaded = read_yaml(path, name)
     except FileNotFoundError:
         known = ", ".join(config_names())
         raise UserError(
             f"configuration {name!r} was not found; give a YAML file or one of: {known}"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise UserError(f"configuration {name!r} is not valid YAML: {error}") from error
     if not isinstance(loaded, dict):
         raise UserError(f"configuration {name!r} holds {type(loaded).__name__}, not a mapping")
     if path.resolve() in above:
@@ -107,7 +106,9 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     try:
         value = parse_yaml(text)
     except yaml.YAMLError as error:
-        raise UserError(f"--set {override!r}: the value is not YAML: {error}") from error
+        raise UserError(
+            f"--set {override!r}: the value is not YAML: {problem_of(error)}"
+        ) from error
     parts = key.split(".")
     if parts[0] in {"model", "dataset"} and len(parts) > 1:
         parts = [f"{parts[0]}s", _only_name(raw, f"{parts[0]}s", override), *parts[1:]]
