@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -324,3 +325,32 @@ def test_the_order_is_a_function_of_the_ids() -> None:
 def test_parts_of_a_fingerprint_do_not_run_together() -> None:
     assert fingerprint(["ab", "c"]) != fingerprint(["a", "bc"])
     assert fingerprint(["ab"]) == fingerprint([b"ab"])
+
+
+def saved(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture().save(path)
+
+
+def test_a_pipe_among_the_pictures_is_not_waited_for(tmp_path: Path) -> None:
+    saved(tmp_path / "cat" / "one.png")
+    os.mkfifo(tmp_path / "cat" / "two.png")
+    dataset = ImageFolder(root=str(tmp_path), size=8).open()
+    assert len(dataset.image_ids) == 2
+    with pytest.raises(ImageError, match="a pipe, a device or a folder"):
+        dataset.load("cat/two.png")
+
+
+def test_links_that_lead_back_show_no_picture_twice(tmp_path: Path) -> None:
+    saved(tmp_path / "cat" / "deep" / "one.png")
+    (tmp_path / "cat" / "deep" / "up").symlink_to(tmp_path / "cat")
+    (tmp_path / "cat" / "here").symlink_to(tmp_path / "cat" / "deep")
+    dataset = ImageFolder(root=str(tmp_path), size=8).open()
+    assert len(dataset.image_ids) == 1
+
+
+def test_a_name_that_is_not_utf_8_is_one_clear_error(tmp_path: Path) -> None:
+    saved(tmp_path / "cat" / "one.png")
+    (tmp_path / "cat" / "one.png").rename(os.fsdecode(os.fsencode(tmp_path) + b"/cat/caf\xe9.png"))
+    with pytest.raises(UserError, match=r"caf\\xe9.*is not UTF-8"):
+        ImageFolder(root=str(tmp_path), size=8).open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import struct
 import threading
 import warnings
@@ -163,6 +164,8 @@ _OPENING = threading.Lock()  # Python's warning filters are shared by all thread
 
 def _open(file: Path | BinaryIO) -> Image.Image:
     """Open a picture; only warnings of its size matter, those of damaged metadata do not."""
+    if isinstance(file, Path) and not stat.S_ISREG(file.stat().st_mode):
+        raise ImageError("it is a pipe, a device or a folder, and no file")
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)

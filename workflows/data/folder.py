@@ -111,9 +111,21 @@ def _pictures(folder: Place, root: Place) -> dict[str, int]:
         return dict(_sized(folder.files_below(), root))
     return {
         name: size
-        for parent, _, files in os.walk(folder, followlinks=True)
-        for name, size in _sized((Path(parent) / file for file in files), root)
+        for parent, files in _walked(folder)
+        for name, size in _sized((parent / file for file in files), root)
     }
+
+
+def _walked(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder below one and its files; one that links lead to again comes once."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+        else:
+            seen.add(real)
+            yield Path(parent), files
 
 
 def _sized(paths: Iterator[Place], root: Place) -> Iterator[tuple[str, int]]:
@@ -123,5 +135,17 @@ def _sized(paths: Iterator[Place], root: Place) -> Iterator[tuple[str, int]]:
             if isinstance(path, RemotePath):
                 name = path.key
             else:
-                name = path.relative_to(str(root)).as_posix()
+                name = _as_text(path.relative_to(str(root)).as_posix())
             yield name, path.stat().st_size if path.exists() else -1
+
+
+def _as_text(name: str) -> str:
+    """Return a name that can be stored. Raises UserError where it is not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name)
+        raise UserError(
+            f"the name of the picture {shown!r} is not UTF-8, so that no row can name it; rename it"
+        ) from None
+    return name
