@@ -140,6 +140,7 @@ def test_another_splits_scene_is_refused(image_id: str) -> None:
     ("config", "message"),
     [
         ({"split": "test"}, r"`split` must be one of \('train', 'validation'\), got 'test'"),
+        ({"images": 10**12}, r"`images` must be at most 10,000,000, got 1,000,000,000,000"),
         ({"images": 0}, "`images` must be at least 1, got 0"),
     ],
 )

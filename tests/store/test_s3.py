@@ -181,6 +181,8 @@ def test_retraining_goes_on_from_its_checkpoint(
         ("s3://no-such-bucket/run", "specified bucket does not exist"),
         ("s3://name:word@bucket/run", "holds a password"),
         ("nonsense://bucket/run", "cannot be opened"),
+        ("s3://[", "is not an address of a folder: Invalid IPv6 URL"),
+        ("s3://a b", "is not an address of a folder: it has blanks in it"),
     ],
 )
 def test_what_cannot_be_a_run_folder(tmp_path: Path, uri: str, message: str) -> None:

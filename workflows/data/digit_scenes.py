@@ -23,6 +23,7 @@ Split = Literal["train", "validation"]
 SIZE = 112
 NUM_IMAGES: dict[Split, int] = {"train": 10_000, "validation": 2_000}
 """How many there are where `images` is not given; more can be asked for."""
+MOST_IMAGES = 10_000_000
 
 _VERSION = 1  # grows when the same index gives another scene
 _PHOTOGRAPHS: dict[Split, tuple[tuple[str, str], ...]] = {
@@ -66,6 +67,8 @@ class DigitScenes:
     def open(self) -> Scenes:
         if self.split not in get_args(Split):
             raise UserError(f"`split` must be one of {get_args(Split)}, got {self.split!r}")
+        if (self.images or 0) > MOST_IMAGES:
+            raise UserError(f"`images` must be at most {MOST_IMAGES:,}, got {self.images:,}")
         return Scenes(self)
 
 

@@ -56,7 +56,13 @@ class Folder:
         """
         if "://" not in uri:
             return cls(fs.LocalFileSystem(), str(Path(uri).absolute()))
-        if urlsplit(uri).password:
+        try:
+            password = urlsplit(uri).password
+        except ValueError as error:
+            raise UserError(f"{uri!r} is not an address of a folder: {error}") from error
+        if " " in uri or not uri.isprintable():
+            raise UserError(f"{uri!r} is not an address of a folder: it has blanks in it")
+        if password:
             raise UserError(
                 "the address of a folder holds a password, which logs would repeat; "
                 "give credentials by environment variables or a role instead"
