@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
+
+from swag.outputs import Output, check_outputs, logits_of, scores_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -16,17 +19,19 @@ class Classifier:
     """An image classifier and what the explainers must know of it.
 
     Args:
-        model: maps normalised images_BCHW to logits_BK. It must be in evaluation mode; `frozen`
-            puts a model there for a while, `swag.models.loading.load_classifier` for good.
+        model: maps normalised images_BCHW to outputs_BK, or to what `swag.outputs.tensor_of` finds
+            them in. It must be in evaluation mode; `frozen` puts a model there for a while,
+            `swag.models.load_classifier` for good.
         mean, std: per channel, of images in [0, 1]; normalised images are (image - mean) / std.
         cam_layer: dotted name of the module whose output Grad-CAM weights; None: the last module
             whose output is a map of more than one cell, found by one forward pass.
         batch_size: how many images one pass may hold; memory grows with it, results do not change
             beyond rounding.
         image_size: height and width of the only images that the model takes; None: of any size.
+        output: how a class's score comes from the outputs, see `swag.outputs.Output`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a fact of the model
         self,
         model: nn.Module,
         *,
@@ -35,7 +40,11 @@ class Classifier:
         cam_layer: str | None = None,
         batch_size: int = 32,
         image_size: tuple[int, int] | None = None,
+        output: Output = "softmax",
     ) -> None:
+        if output not in get_args(Output):
+            known = ", ".join(get_args(Output))
+            raise ValueError(f"output {output!r} is unknown; choose one of {known}")
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if any(module.training for module in model.modules()):
@@ -46,6 +55,8 @@ class Classifier:
         self.batch_size = batch_size
         self.cam_layer = cam_layer
         self.image_size = image_size
+        self.output = output
+        self._is_checked = False
         self.mean_1C11 = torch.tensor(mean, device=self.device).view(1, -1, 1, 1)
         self.std_1C11 = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
         self._blank_probability: dict[tuple[int, ...], Tensor] = {}
@@ -59,17 +70,38 @@ class Classifier:
         require_size(self.image_size, image_BCHW.shape[-2:])
         return (image_BCHW - self.mean_1C11) / self.std_1C11
 
-    @torch.no_grad()
-    def probabilities(self, normalised_NCHW: Tensor) -> Tensor:
-        """Return the softmax outputs_NK of normalised images, `batch_size` of them per pass.
+    def logits(self, normalised_BCHW: Tensor) -> Tensor:
+        """Return logit_BK of one pass, whose gradients explainers take; see `logits_of`.
 
         A model whose first layer works in place overwrites the images.
+
+        Raises:
+            ValueError: the model's outputs are not what `output` takes them for.
         """
+        logit_BK = logits_of(self.model(normalised_BCHW), self.output)
+        if not self._is_checked:
+            check_outputs(logit_BK.detach(), self.output)
+            self._is_checked = True
+        return logit_BK
+
+    @torch.no_grad()
+    def all_logits(self, normalised_NCHW: Tensor) -> Tensor:
+        """Return `logits` of any number of images, `batch_size` of them per pass."""
         chunks = torch.split(normalised_NCHW, self.batch_size)
-        return torch.cat([self.model(chunk).softmax(1) for chunk in chunks])
+        return torch.cat([self.logits(chunk) for chunk in chunks])
+
+    def scores(self, logit_BK: Tensor) -> Tensor:
+        """Return the score of each class: a probability, but where `output` is "logit"."""
+        return scores_of(logit_BK, self.output)
+
+    @torch.no_grad()
+    def probabilities(self, normalised_NCHW: Tensor) -> Tensor:
+        """Return score_NK of normalised images, `batch_size` of them per pass."""
+        chunks = torch.split(normalised_NCHW, self.batch_size)
+        return torch.cat([self.scores(self.logits(chunk)) for chunk in chunks])
 
     def constant_probability_K(self, normalised_CHW: Tensor) -> Tensor:
-        """Return the softmax output for a constant image; each is computed once per model."""
+        """Return the scores of a constant image; each is computed once per model."""
         values = normalised_CHW[:, 0, 0].tolist()
         key = (*normalised_CHW.shape, *values)
         if key not in self._blank_probability:

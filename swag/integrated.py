@@ -61,6 +61,7 @@ def _gradient(signals: Signals, points_NCHW: Tensor, target_N: Tensor) -> Tensor
     """Return the gradient of each point's target probability by the point."""
     points_NCHW = points_NCHW.detach().requires_grad_()
     with torch.enable_grad():
-        probability_NK = signals.classifier.model(points_NCHW).softmax(1)
+        classifier = signals.classifier
+        probability_NK = classifier.scores(classifier.logits(points_NCHW))
         score = probability_NK.gather(1, target_N[:, None]).sum()
         return torch.autograd.grad(score, points_NCHW)[0]

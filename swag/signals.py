@@ -50,23 +50,31 @@ class Signals:
 
     @property
     def probability_BK(self) -> Tensor:
-        """Softmax output for the unmodified images, float32."""
-        if "probability" not in self._computed:
+        """Score of each class for the unmodified images, float32; see `Classifier.scores`."""
+        return self.once("probability", lambda: self.classifier.scores(self.logit_BK))
+
+    @property
+    def logit_BK(self) -> Tensor:
+        """The number of each class whose gradient explainers take, float32."""
+        if "logit" not in self._computed:
             if self._needs:
                 self._run_announced(self._needs)
             if not self._needs:
-                probability_BK = self.classifier.probabilities(self.normalised_BCHW.clone())
+                logit_BK = self.classifier.all_logits(self.normalised_BCHW.clone())
                 if self.batch.target_B is not None:
-                    require_classes(self.batch.target_B, probability_BK)
-                self._computed["probability"] = probability_BK
-        return self._computed["probability"]
+                    require_classes(self.batch.target_B, logit_BK)
+                self._computed["logit"] = logit_BK
+        return self._computed["logit"]
 
     @cached_property
     def target_B(self) -> Tensor:
-        """int64 class to explain: the one asked for, else the predicted one."""
+        """int64 class to explain: the one asked for, else the predicted one.
+
+        The prediction is the largest logit: two that differ can have one softmax in float32.
+        """
         if self.batch.target_B is not None:
             return self.batch.target_B
-        return self.probability_BK.argmax(1)
+        return self.logit_BK.argmax(1)
 
     @property
     def gradient_BCHW(self) -> Tensor:
@@ -121,10 +129,10 @@ class Signals:
             self._needs = frozenset()
 
     def _run_backward(self, names: frozenset[str]) -> None:
-        """Compute the named signals and the probabilities, `batch_size` images at a time."""
+        """Compute the named signals and the logits, `batch_size` images at a time."""
         parts: dict[str, list[Tensor]] = {}
         size = self.classifier.backward_batch_size
-        known = self.batch.target_B is not None or "probability" in self._computed
+        known = self.batch.target_B is not None or "logit" in self._computed
         for start in range(0, len(self.batch), size):
             chunk = self._backward_chunk(
                 self.normalised_BCHW[start : start + size],
@@ -134,7 +142,7 @@ class Signals:
             for key, value in chunk.items():
                 parts.setdefault(key, []).append(value)
         computed = {key: torch.cat(values) for key, values in parts.items()}
-        # The first probabilities stay: whoever read them must agree with who reads them later.
+        # The first logits stay: whoever read them must agree with who reads them later.
         self._computed = {**computed, **self._computed}
 
     def _backward_chunk(
@@ -143,13 +151,12 @@ class Signals:
         with recording():
             x_BCHW = x_BCHW.detach().clone().requires_grad_(names != {"layer"})
             logits_BK, layer = self._forward(x_BCHW, with_layer="layer" in names)
-            probability_BK = logits_BK.detach().softmax(1)
             if target_B is None:
-                target_B = probability_BK.argmax(1)
+                target_B = logits_BK.detach().argmax(1)
             require_classes(target_B, logits_BK)
             score = logits_BK.gather(1, target_B.clone()[:, None]).sum()
             guided = "guided_gradient" in names
-            result = {"probability": probability_BK}
+            result = {"logit": logits_BK.detach()}
             wanted = ([x_BCHW] if "gradient" in names else []) + layer
             if wanted:
                 gradients = list(torch.autograd.grad(score, wanted, retain_graph=guided))
@@ -165,13 +172,12 @@ class Signals:
 
     def _forward(self, x_BCHW: Tensor, *, with_layer: bool) -> tuple[Tensor, list[Tensor]]:
         """Return logits_BK and, if asked for, the output of Grad-CAM's layer."""
-        model = self.classifier.model
         x_BCHW = x_BCHW.clone()  # the model's first layer may work in place
         if not with_layer:
-            return model(x_BCHW), []
+            return self.classifier.logits(x_BCHW), []
         name, layer = self.classifier.layer(self.batch.image_BCHW[:1])
         with captured(name, layer) as outputs:
-            logits_BK = model(x_BCHW)
+            logits_BK = self.classifier.logits(x_BCHW)
         return logits_BK, outputs
 
 
