@@ -47,7 +47,7 @@ def description() -> dict[str, object]:
     return {
         "processor": _processor(),
         "cores": num_cores(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "memory_gib": _memory_gib(),
         "gpus": gpus,
         "system": platform.platform(),
     }
@@ -59,6 +59,15 @@ def device_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
     return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _memory_gib() -> float | None:
+    """Return how much memory the machine has; None where the system does not tell, as Windows."""
+    try:
+        num_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+    return round(num_bytes / 2**30, 1)
 
 
 def _processor() -> str:

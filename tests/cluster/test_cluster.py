@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -192,8 +193,19 @@ def test_image_context_holds_what_the_build_needs_and_no_more() -> None:
     kept = {line[1:] for line in lines if line.startswith("!")}
     assert "*" in lines
     assert all((ROOT / name).exists() for name in kept)
-    packages = re.findall(r'"(\w+)\*"', (ROOT / "pyproject.toml").read_text())
-    assert kept >= {*packages, "pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    folders = settings["tool"]["setuptools"]["package-dir"].values()
+    needed = {*folders, "pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
+    assert len(needed) == 8
+    assert kept == needed
+
+
+def test_what_is_installed_on_machines_has_all_extras() -> None:
+    files = [path for path in sorted(CLUSTER.rglob("*")) if path.suffix in {"", ".md", ".yaml"}]
+    lines = [line for path in files if path.is_file() for line in path.read_text().splitlines()]
+    installs = [line for line in lines if re.search(r"-c constraints\.txt.* '?\.", line)]
+    assert len(installs) == 6
+    assert all(" '.[all]'" in line for line in installs)
 
 
 def test_all_files_name_the_pinned_ray() -> None:

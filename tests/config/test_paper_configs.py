@@ -19,7 +19,8 @@ from swag.metrics.deletion import Deletion
 from swag.models import resolved
 from swag.superpixels import SLIC
 from swagflow.config.benchmark import Benchmark
-from swagflow.config.load import config_folder, config_names, load_benchmark, resolve
+from swagflow.config.load import load_benchmark, resolve
+from swagflow.config.packaged import config_folder, config_names
 from swagflow.config.yaml_text import parse_yaml
 from swagflow.report.paper import paper_values
 from swagflow.train.train_config import load_train_configs

@@ -12,8 +12,8 @@ import skimage.data
 from PIL import Image
 from rich.console import Console
 
-from swagflow.cli.commands import run_benchmark
 from swagflow.cli.guard import guarded
+from swagflow.cli.run import run_benchmark
 from swagflow.config.load import load_benchmark
 from swagflow.engine.resources import choose_resources
 from swagflow.store.run_folder import Store

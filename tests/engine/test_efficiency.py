@@ -19,7 +19,7 @@ import swag.metrics.efficiency
 from swag.metrics.efficiency import Efficiency, part_of
 from swag.signals import Signals
 from swag.types import Batch, Kind
-from swagflow.cli.commands import show_status
+from swagflow.cli.status import show_status
 from swagflow.config.load import resolve
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark

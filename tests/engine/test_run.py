@@ -11,8 +11,9 @@ import pytest
 import yaml
 from rich.console import Console
 
-from swagflow.cli.commands import run_benchmark, show_status
 from swagflow.cli.guard import guarded
+from swagflow.cli.run import run_benchmark
+from swagflow.cli.status import show_status
 from swagflow.config.load import load_benchmark, resolve
 from swagflow.engine.opening import Opened, open_benchmark
 from swagflow.engine.resources import choose_resources
@@ -73,7 +74,7 @@ def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
         store.write_bytes("report.html", b"<html></html>")
         return ["report.html"]
 
-    monkeypatch.setattr("swagflow.cli.commands.build_report", write_page)
+    monkeypatch.setattr("swagflow.report.build_report", write_page)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from swagflow.cli.commands import show_status
+from swagflow.cli.status import show_status
 from swagflow.engine.status import status_of
 from swagflow.errors import UserError
 from swagflow.store.run_folder import BENCHMARK, Store

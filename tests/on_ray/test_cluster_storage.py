@@ -18,7 +18,8 @@ import pytest
 import yaml
 from rich.console import Console
 
-from swagflow.cli.commands import show_status, write_report
+from swagflow.cli.report import write_report
+from swagflow.cli.status import show_status
 from swagflow.config.load import resolve
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import Opened, open_benchmark

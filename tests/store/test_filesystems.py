@@ -13,7 +13,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from rich.console import Console
 
-from swagflow.cli.commands import show_status
+from swagflow.cli.status import show_status
 from swagflow.engine.shard_worker import ShardWorker
 from swagflow.report import build_report
 from swagflow.store import files, lease

@@ -14,7 +14,7 @@ import pytest
 from pyarrow import fs
 from rich.console import Console
 
-from swagflow.cli.commands import show_status
+from swagflow.cli.status import show_status
 from swagflow.engine.shard_worker import ShardWorker
 from swagflow.store import lease
 from swagflow.store.files import Folder

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from swagflow.errors import StorageError, UserError
 from swagflow.store import lease
 from swagflow.store.files import Folder, StoredFile
 from swagflow.store.lease import LOCK, leased
-from swagflow.store.lock import one_driver
-from swagflow.store.run_folder import Store
 from tests.engine.test_run import (
     Runner,
     assert_second_is_turned_away,
@@ -129,23 +124,6 @@ def test_a_beat_that_fails_is_made_up_for(
         while lock.read() == first:
             pass
     assert len(failures) == 2
-
-
-def test_a_filesystem_without_locks(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "STALE_SECONDS", 20.0)
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
-    monkeypatch.setattr("fcntl.flock", refuse)
-    store = Store(str(tmp_path / "run"))
-    console = Console(file=io.StringIO())
-    with one_driver(store.folder, store.uri, console):
-        assert b"beats" in (store.folder.find(LOCK) or b"")
-        second = one_driver(store.folder, store.uri, console)
-        with pytest.raises(UserError, match="another run is at work"), second:
-            pass
-    assert store.folder.find(LOCK) is None
 
 
 def test_two_runs_in_one_remote_folder(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

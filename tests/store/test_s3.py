@@ -17,7 +17,8 @@ from moto import settings
 from moto.core.responses import ActionAuthenticatorMixin
 from rich.console import Console
 
-from swagflow.cli.commands import show_status, write_report
+from swagflow.cli.report import write_report
+from swagflow.cli.status import show_status
 from swagflow.engine.shard_worker import ShardWorker
 from swagflow.store import files, lease
 from swagflow.store.files import Folder

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from swag.models import load_model
-from swagflow.on_ray.training import choose_training_resources, train_on_ray
+from swagflow.engine.resources import choose_training_resources
+from swagflow.on_ray.training import train_on_ray
 from swagflow.train.training import train
 from tests.support.trainings import CPU, train_together, uneven
 

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from swagflow.cli.app import main
+from swagflow.engine.resources import choose_training_resources
 from swagflow.errors import UserError
-from swagflow.on_ray.training import choose_training_resources
 from swagflow.store.files import Folder
 from swagflow.store.lock import one_driver
 from swagflow.train.train_config import load_train_configs

@@ -37,8 +37,7 @@ def check_data(
     name: str, root: str, split: str | None, threads: int | None, console: Console
 ) -> int:
     """Print what is in a data set and what is wrong with it; return the exit code."""
-    # Imported here because it takes seconds, which other commands and --help do not need.
-    from ..data.check import check_dataset  # noqa: PLC0415
+    from ..data.check import check_dataset
 
     bars: list[Meter] = []
     with ExitStack() as stack:

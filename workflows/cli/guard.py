@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
+from .extras import how_to_install
 
 
 def guarded(command: Callable[[], Any], console: Console) -> int:
@@ -19,8 +20,12 @@ def guarded(command: Callable[[], Any], console: Console) -> int:
     try:
         result = command()
     except UserError as error:
-        console.print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-        return EXIT_USER_ERROR
+        return _say_error(str(error), console)
+    except ModuleNotFoundError as error:
+        cure = how_to_install(error)
+        if cure is None:
+            raise
+        return _say_error(cure, console)
     except typer.Exit as stop:
         result = stop.exit_code
     except usage_error as error:
@@ -34,3 +39,8 @@ def guarded(command: Callable[[], Any], console: Console) -> int:
             soft_wrap=True,
         )
     return result if isinstance(result, int) else 0
+
+
+def _say_error(text: str, console: Console) -> int:
+    console.print(f"[bold red]Error:[/] {escape(text)}", soft_wrap=True, highlight=False)
+    return EXIT_USER_ERROR

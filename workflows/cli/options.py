@@ -34,6 +34,9 @@ Only = Annotated[
     list[str] | None,
     typer.Option("--only", help="One experiment, such as table1; may be given many times."),
 ]
+RetryErrors = Annotated[
+    bool, typer.Option("--retry-errors", help="Compute rows again that have an error.")
+]
 Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster.")]
 AssumeData = Annotated[
     bool,

@@ -23,6 +23,7 @@ from ..store.experiments import Experiment, Roar
 from .benchmark import Benchmark
 from .compose import SECTIONS, expand_grids, include, prune, select
 from .fields import configured, mapping_of, require_known
+from .packaged import config_folder, config_names
 from .yaml_text import parse_yaml, problem_of, read_yaml
 
 EFFICIENCY = {"efficiency": Efficiency()}
@@ -51,26 +52,6 @@ def read_config(name: str, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if path.resolve() in above:
         raise UserError(f"configuration {name!r} includes itself")
     return include(loaded, path, partial(read_config, above=(*above, path.resolve())))
-
-
-def config_folder() -> Path:
-    """Return the folder of the configurations that come with the package.
-
-    They are inside it where it is installed, and beside it in a checkout.
-    """
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
-
-
-def config_names() -> list[str]:
-    """Return the benchmarks of the package: every YAML of `configs/` that has or includes some."""
-    paths = sorted(config_folder().rglob("*.yaml"))
-    return [
-        str(path.relative_to(config_folder()).with_suffix(""))
-        for path in paths
-        if re.search("^(explainers|include):", path.read_text(), re.MULTILINE)
-    ]
 
 
 def load_benchmark(name: str, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> Benchmark:

@@ -18,7 +18,6 @@ PACKAGES = (
     "scikit-image",
     "numpy",
     "scipy",
-    "lime",
     "ray",
     "pyarrow",
 )

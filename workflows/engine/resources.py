@@ -1,4 +1,4 @@
-"""With what a benchmark is run: workers, threads, device, cluster; no result depends on it."""
+"""With what a benchmark is run or a model trained: workers, threads, device, cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .address import check_form
 
 @dataclass(frozen=True)
 class Resources:
-    """How a benchmark is run; nothing here changes a result."""
+    """How a benchmark is run, which changes none of its results, or a model is trained."""
 
     num_workers: int | None
     """None: as many as the cluster has room for."""
@@ -65,3 +65,24 @@ def choose_resources(
                 "--workers 0 runs in this process, and --address on a cluster; give one"
             )
     return Resources(num_workers=workers, device=device, address=address)
+
+
+def choose_training_resources(
+    workers: int | None, address: str | None = None, device: str | None = None
+) -> Resources:
+    """Return the resources for `--workers`, `--address` and `--device` of a training.
+
+    Without a number of workers: one per GPU where this machine has several, else this process. On
+    the CPU, workers of this machine divide the threads of this process among themselves.
+    """
+    if workers is None and address is not None:
+        raise UserError(
+            "--address needs --workers: the weights depend on how many workers share a batch"
+        )
+    resources = choose_resources(0 if workers is None else workers, address, device)
+    if workers is None and resources.device == "cuda" and torch.cuda.device_count() > 1:
+        return choose_resources(torch.cuda.device_count(), device="cuda")
+    if resources.num_workers and resources.device == "cpu" and address is None:
+        threads = max(torch.get_num_threads() // resources.num_workers, 1)
+        return Resources(resources.num_workers, threads, "cpu")
+    return resources

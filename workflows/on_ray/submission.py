@@ -16,7 +16,8 @@ from typing import Any
 
 import swag
 
-from ..config.load import config_folder, load_benchmark
+from ..config.load import load_benchmark
+from ..config.packaged import config_folder
 from ..errors import UserError
 from ..hardware import WORKER_ENVIRONMENT
 

@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer, get_device
 
-from ..engine.resources import Resources, choose_resources
+from ..engine.resources import Resources
 from ..errors import UserError
 from ..hardware import WORKER_ENVIRONMENT, tune_allocator
 from ..store.files import Folder
@@ -30,27 +30,6 @@ NO_ROOM = {"WorkerGroupStartupTimeoutError", "InsufficientClusterResourcesError"
 """Of Ray Train, which does not make them public."""
 START_SECONDS = 300
 """How long a cluster may take to make room for all workers, as by starting machines."""
-
-
-def choose_training_resources(
-    workers: int | None, address: str | None = None, device: str | None = None
-) -> Resources:
-    """Return the resources for `--workers`, `--address` and `--device` of a training.
-
-    Without a number of workers: one per GPU where this machine has several, else this process. On
-    the CPU, workers of this machine divide the threads of this process among themselves.
-    """
-    if workers is None and address is not None:
-        raise UserError(
-            "--address needs --workers: the weights depend on how many workers share a batch"
-        )
-    resources = choose_resources(0 if workers is None else workers, address, device)
-    if workers is None and resources.device == "cuda" and torch.cuda.device_count() > 1:
-        return choose_resources(torch.cuda.device_count(), device="cuda")
-    if resources.num_workers and resources.device == "cpu" and address is None:
-        threads = max(torch.get_num_threads() // resources.num_workers, 1)
-        return Resources(resources.num_workers, threads, "cpu")
-    return resources
 
 
 def train_on_ray(

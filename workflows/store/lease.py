@@ -68,7 +68,7 @@ class _Lease:
     def take(self, uri: str, say: Callable[[str], None]) -> None:
         while True:
             held = self.file.read()
-            if held:  # an empty file is what `fcntl` locks
+            if held:  # an empty file is what the system locks
                 self._outwait(held, uri, say)
             self._beat()
             time.sleep(SETTLE_SECONDS)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from filelock import lock_descriptor
 from rich.console import Console
 
 from ..errors import UserError
@@ -42,11 +42,11 @@ def _locked_by_system(folder: Folder, uri: str, held: ExitStack) -> bool:
     place.mkdir(parents=True, exist_ok=True)
     lock = held.enter_context((place / LOCK).open("a"))
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(
-            f"another run is at work in {uri!r}; wait for it or choose another --run-dir"
-        ) from None
+        locked = lock_descriptor(lock.fileno(), blocking=False)
     except OSError:  # as on shared filesystems of clusters that are mounted without locks
         return False
+    if not locked:
+        raise UserError(
+            f"another run is at work in {uri!r}; wait for it or choose another --run-dir"
+        )
     return True

@@ -1,0 +1,99 @@
+"""`swagflow list`: what is read from source text is what importing gives."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from swag.catalog import EXPLAINERS, METRICS
+from swag.models import model_names
+from swagflow.cli import names
+from swagflow.cli.list import show_list
+from swagflow.cli.names import Entry
+from swagflow.config.load import EFFICIENCY, load_benchmark
+from swagflow.data import DATASETS
+
+
+def entry_of(name: str, kind: type) -> Entry:
+    """Return what is said of a class, from the class itself."""
+    first = (kind.__doc__ or "").strip().splitlines()[0]
+    role = getattr(kind, "kind", "")
+    return Entry(name, f"{role}: {first}" if role else first)
+
+
+def test_explainers_and_metrics_are_the_catalogs() -> None:
+    expected = [entry_of(name, type(item)) for name, item in EXPLAINERS.items()]
+    assert names.explainers() == expected
+    metrics = {**METRICS, **EFFICIENCY}
+    assert names.metrics() == [entry_of(name, type(item)) for name, item in metrics.items()]
+    assert any(entry.about.startswith("region: Superpixels weighted") for entry in expected)
+
+
+def test_data_sets_are_those_that_configurations_can_name() -> None:
+    assert names.datasets() == [entry_of(name, kind) for name, kind in DATASETS.items()]
+
+
+def test_models_are_those_that_can_be_built() -> None:
+    *listed, last = names.models()
+    assert [entry.name for entry in listed] == model_names()
+    assert last.name == "timm/NAME"
+
+
+def test_timms_models_are_named_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    assert [entry.name for entry in names.models()] == model_names()
+
+
+def test_benchmarks_are_configurations_that_load() -> None:
+    listed = [entry.name for entry in names.benchmarks()]
+    assert {"full-benchmark", "image-folder", "paper/table1"} <= set(listed)
+    assert load_benchmark("full-benchmark").name == "full-benchmark"
+
+
+@pytest.mark.parametrize("kind", ["explainers", "metrics", "models", "datasets"])
+def test_plug_ins_of_other_packages_are_listed_without_importing_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    before = names.LISTS[kind]()
+    about = tmp_path / "foreign-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: foreign\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        f"[swagflow.{kind}]\nforeign = not_there:THING\n{before[0].name} = not_there:OTHER\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert names.LISTS[kind]() == [*before, Entry("foreign", "plug-in: not_there:THING")]
+
+
+def test_a_list_is_a_name_a_line() -> None:
+    stream = io.StringIO()
+    show_list("datasets", Console(file=stream, width=40))
+    lines = stream.getvalue().splitlines()
+    assert [line.split()[0] for line in lines] == list(DATASETS)
+    assert "datasets" not in lines
+
+
+def test_all_lists_have_titles() -> None:
+    stream = io.StringIO()
+    show_list(None, Console(file=stream, width=200))
+    lines = stream.getvalue().splitlines()
+    assert [line for line in lines if line in names.LISTS] == list(names.LISTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [("TABLE = {'a': lambda: 1}", TypeError), ("TABLE = {'a': Nowhere()}", NameError)],
+)
+def test_a_table_that_cannot_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, error: type[Exception]
+) -> None:
+    package = tmp_path / "unreadable"
+    package.mkdir()
+    (package / "__init__.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(error):
+        names._classes("unreadable", "TABLE")

@@ -1,0 +1,45 @@
+"""Help and lists at once: nothing that takes seconds is imported for them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from typer.main import get_command
+
+import swagflow
+from swagflow.cli import main
+from swagflow.cli.app import app
+from tests.support.processes import COMMANDS, exit_codes, python
+
+HEAVY = ("torch", "torchvision", "ray", "matplotlib", "pandas", "pyarrow", "skimage", "swag")
+LISTS = ("explainers", "metrics", "models", "datasets", "benchmarks")
+IMPORTED = f"\nprint('imported', [name for name in {HEAVY!r} if name in sys.modules])\n"
+
+
+def all_commands() -> list[str]:
+    return sorted(cast(Any, get_command(app)).commands)
+
+
+def test_there_is_a_file_for_each_command() -> None:
+    names = ["data", "explain", "list", "plan", "report", "run", "status", "submit", "train"]
+    assert all_commands() == names
+
+
+def test_help_and_lists_import_nothing_that_takes_seconds() -> None:
+    helps = [[], *([name] for name in all_commands()), ["data", "check"]]
+    calls = [
+        *([*call, "--help"] for call in helps),
+        *(["list", *what] for what in ([], *([name] for name in LISTS))),
+        ["--version"],
+    ]
+    done = python(COMMANDS.format(calls=calls) + IMPORTED)
+    assert exit_codes(done) == [0] * len(calls)
+    assert done.stdout.splitlines()[-1] == "imported []", done.stderr
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"swagflow {swagflow.__version__}\n"

@@ -1,0 +1,83 @@
+"""The command `swagflow explain`: one image, one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ..errors import ImageError, UserError
+
+EXAMPLE = "Example: swagflow explain cat.jpg --model resnet50 --method swag_ig --output cat.png"
+
+
+def explain(
+    image: Annotated[Path, typer.Argument(help="A picture file.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A model; see 'swagflow list models'.")
+    ] = "resnet50",
+    method: Annotated[
+        str, typer.Option("--method", help="An explainer; see 'swagflow list explainers'.")
+    ] = "swag_ig",
+    output: Annotated[Path, typer.Option("--output", help="The picture to write.")] = Path(
+        "explanation.png"
+    ),
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Local weights, .safetensors or .pt.")
+    ] = None,
+    target: Annotated[
+        int | None, typer.Option("--target", help="Class to explain.  [the predicted one]")
+    ] = None,
+) -> None:
+    """Explain one image: a picture of it with its saliency over it."""
+    explain_image(image, (model, weights), method, target, output=output, console=Console())
+
+
+def explain_image(
+    image: Path,
+    model: tuple[str, str | None],
+    method: str,
+    target: int | None,
+    *,
+    output: Path,
+    console: Console,
+) -> None:
+    """Write a picture of one image beside its saliency."""
+    import torch
+
+    import swag
+    from swag.catalog import EXPLAINERS
+    from swag.lookup import lookup
+    from swag.models import ModelSpec, load_classifier
+    from swag.models.tiny import TINY
+
+    from ..data import load_image
+    from ..hardware import default_device
+    from ..report.gallery import save_explanation
+
+    architecture, weights = model
+    try:
+        explainer = lookup("explainer", method, EXPLAINERS)
+        spec = ModelSpec(architecture=architecture, weights=weights or "default")
+        classifier = load_classifier(spec, device=default_device(), batch_size=32)
+        size, _ = classifier.image_size or ((112, 112) if architecture in TINY else (224, 224))
+        picture, _ = load_image(image, size)
+    except FileNotFoundError:
+        raise UserError(f"image {str(image)!r} was not found; give the path of a picture") from None
+    except (ValueError, ImageError) as error:
+        raise UserError(str(error)) from error
+    batch = swag.Batch(
+        image_BCHW=picture[None].to(classifier.device),
+        image_ids=(image.name,),
+        target_B=None if target is None else torch.tensor([target], device=classifier.device),
+    )
+    signals = swag.Signals(classifier, batch, explainer.needs)
+    saliency_HW = explainer(signals)[0].cpu().numpy()
+    chosen = int(signals.target_B[0])
+    probability = float(signals.probability_BK[0, chosen])
+    save_explanation(picture.numpy(), saliency_HW, output)
+    console.print(
+        f"{output}: {method} of class {chosen} (probability {probability:.3f})", highlight=False
+    )

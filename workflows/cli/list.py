@@ -1,0 +1,37 @@
+"""The command `swagflow list`: what there is, by name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from . import names
+
+EXAMPLE = "Example: swagflow list explainers"
+
+
+def list_names(
+    what: Annotated[
+        Literal["explainers", "metrics", "models", "datasets", "benchmarks"] | None,
+        typer.Argument(help="Which list; all of them where left out."),
+    ] = None,
+) -> None:
+    """List the explainers, metrics, models, data sets and benchmarks that there are."""
+    show_list(what, Console())
+
+
+def show_list(what: str | None, console: Console) -> None:
+    """Print names, one a line, with what they are."""
+    for title, entries in names.LISTS.items():
+        if what not in {None, title}:
+            continue
+        if what is None:
+            console.print(f"[bold]{title}[/]")
+        listed = entries()
+        width = max((len(entry.name) for entry in listed), default=0)
+        for entry in listed:
+            line = f"{entry.name:<{width}}  {escape(entry.about)}".rstrip()
+            console.print(line, soft_wrap=True, highlight=False)

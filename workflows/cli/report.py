@@ -1,0 +1,42 @@
+"""The command `swagflow report`: tables, figures and report.html from what is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from ..data import Dataset
+
+EXAMPLE = "Example: swagflow report runs/full-benchmark"
+
+
+def report(run: Annotated[str, typer.Argument(help="Folder or URI of a run.")]) -> None:
+    """Write tables, figures and report.html again from what is stored; needs no model."""
+    write_report(run, Console())
+
+
+def write_report(uri: str, console: Console) -> None:
+    """Write tables, figures and report.html from the store."""
+    from ..data import DATASETS
+    from ..report import build_report
+    from ..store.run_folder import Store
+
+    store = Store(uri)
+    described = store.read_benchmark()
+
+    def open_dataset(name: str) -> Dataset | None:
+        fields = dict(described.datasets.get(name, {}))
+        factory = {kind.__name__: kind for kind in DATASETS.values()}.get(fields.pop("class", ""))
+        try:
+            return None if factory is None else factory(**fields).open()
+        except UserError:
+            return None  # the report does without pictures where the data is not at hand
+
+    written = build_report(store, open_datasets=open_dataset)
+    for path in written:
+        console.print(f"{uri.rstrip('/')}/{path}", soft_wrap=True, highlight=False)

@@ -1,0 +1,32 @@
+"""Where a benchmark is run: what the options say, or what this installation can do."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from ..engine.resources import Resources
+
+
+def resources_for(
+    workers: int | None, address: str | None, device: str | None, console: Console
+) -> Resources:
+    """Return the resources for `--workers`, `--address` and `--device`.
+
+    Without Ray, and without a number of workers, it is this process, which gives the same numbers.
+    """
+    from ..engine.resources import choose_resources
+
+    if workers is None and address is None and find_spec("ray") is None:
+        console.print(
+            "Ray is not installed, so one process does all the work; for one per GPU or core: "
+            "pip install 'swagflow[cluster]'",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+        workers = 0
+    return choose_resources(workers, address, device)
