@@ -14,7 +14,8 @@ help: ## list the commands
 benchmark: $(VENV)/.installed ## install what is missing, then run the full benchmark
 	$(BIN)/swagflow run full-benchmark $(ARGS)
 
-test: check slow ## the complete gate: format, lint, types, all tests
+test: check slow ## the complete gate: format, lint, types, all tests, and how much of the code they run
+	$(BIN)/coverage report --skip-covered --fail-under 95
 
 check: format lint types fast ## the same without the slow tests
 
@@ -28,13 +29,13 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 fast: $(VENV)/.installed-dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --cov --cov-report term:skip-covered $(ARGS)
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/pytest -m 'slow and not gpu' --timeout 900 $(ARGS)
+	$(BIN)/pytest -m 'slow and not gpu' --timeout 900 --cov --cov-append --cov-report= $(ARGS)
 
 clean: ## remove the environment and all caches; run folders stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 # A stamp is newer than what it was installed from, so a second call installs nothing.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python

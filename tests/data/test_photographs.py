@@ -68,7 +68,7 @@ def test_bad_files_are_named_and_the_rest_is_scored(photographs: Path, tmp_path:
         tmp_path / "run",
         "models={resnet50: {weights: 'random:0'}, vgg16: {weights: 'random:0'}}",
         "explainers=[centre, grad_cam, swag_ig, guided_backprop]",
-        "metrics.deletion.steps=4",
+        "metrics.deletion.steps=2",
     )
     assert code == 1
     assert "people/truncated.jpg" in output

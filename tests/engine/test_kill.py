@@ -116,18 +116,23 @@ def wait_for_parts(folder: Path, count: int, process: subprocess.Popen[bytes]) -
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize(("workers", "parts"), [(0, 1), (0, 9), (2, 1), (2, 12)])
-def test_a_killed_driver_resumes_to_the_same_bits(
-    tmp_path: Path, undisturbed: Runner, workers: int, parts: int
+@pytest.mark.parametrize(("workers", "kills"), [(0, (1, 9)), (2, (1, 12))])
+def test_a_driver_killed_twice_resumes_to_the_same_bits(
+    tmp_path: Path, undisturbed: Runner, workers: int, kills: tuple[int, ...]
 ) -> None:
+    """Killed each time once so many parts are there, and one more than before."""
     config = tmp_path / "toy.yaml"
     config.write_text(yaml.safe_dump(changed(explainers=EXPLAINERS, shard_size=4)))
     folder = tmp_path / "run"
-    process = start(folder, config, workers)
-    wait_for_parts(folder, parts, process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    held = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+    held: dict[Path, int] = {}
+    for parts in kills:
+        process = start(folder, config, workers)
+        wait_for_parts(folder, max(parts, len(held) + 1), process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        found = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
+        assert held.items() <= found.items(), "computed twice"
+        held = found
     assert start(folder, config, workers).wait() == 0
     same_results(folder, undisturbed)
     assert all(path.stat().st_mtime_ns == when for path, when in held.items()), "computed twice"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -20,7 +21,14 @@ def double(number: int) -> int:
     """Return twice the number."""
     return 2 * number
 '''
+CALLS = """from swag.module import double
+from workflows.module import double as twice
+
+double(twice(1))
+"""
 MAX_LINES = 300
+MAX_FUNCTION_LINES = 45
+PACKAGES = ("swag", "workflows", "tests", "benchmarks")
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -33,7 +41,7 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def project(tmp_path: Path) -> Path:
     """A small project under this one's settings, which passes the linters."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for package in ("swag", "workflows"):
+    for package in PACKAGES:
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text('"""A package."""\n')
         (tmp_path / package / "module.py").write_text(CLEAN)
@@ -70,6 +78,9 @@ def test_unformatted_code_is_rejected(project: Path) -> None:
         ("from ray.job_submission import JobSubmissionClient\n", "TID251"),
         ("def f() -> None:\n    import ray\n", "TID251"),
         ("def f() -> None:\n    from ray import remote\n", "TID251"),
+        ("def _f(a, b, c, d, *, e, f, g):\n    return a\n", "PLR0913"),
+        ("def _f():\n" + "    g()\n" * 41, "PLR0915"),
+        ("def _f(x):\n" + "".join(f"    if x({n}):\n        g()\n" for n in range(11)), "C901"),
     ],
 )
 def test_a_bad_line_is_rejected(project: Path, code: str, rule: str) -> None:
@@ -91,13 +102,37 @@ def test_the_room_of_ray_may_import_it(project: Path) -> None:
 
 def test_untyped_and_wrongly_typed_code_is_rejected(project: Path) -> None:
     assert run("mypy", cwd=project).returncode == 0
-    (project / "swag" / "module.py").write_text(
-        "def f(x):\n    return x\n\n\ndef g() -> int:\n    return ''\n"
-    )
+    for package in PACKAGES:
+        (project / package / "module.py").write_text(
+            "def f(x):\n    return x\n\n\ndef g() -> int:\n    return ''\n"
+        )
     done = run("mypy", cwd=project)
     assert done.returncode == 1
-    assert "no-untyped-def" in done.stdout
-    assert "return-value" in done.stdout
+    for package in ("swag", "swagflow", "tests", "benchmarks"):
+        said = [line for line in done.stdout.splitlines() if line.startswith(f"{package}/")]
+        assert any("no-untyped-def" in line for line in said), package
+        assert any("return-value" in line for line in said), package
+
+
+def test_a_warning_is_a_failure(project: Path) -> None:
+    kinds = ("DeprecationWarning", "FutureWarning", "UserWarning")
+    tests = [f"def test_{kind}():\n    warnings.warn('old', {kind})\n" for kind in kinds]
+    tests += ["def test_unclosed():\n    open(__file__)\n", "def test_good():\n    pass\n"]
+    (project / "tests" / "test_it.py").write_text("import warnings\n" + "".join(tests))
+    done = run("pytest", "-q", cwd=project)
+    assert done.returncode == 1
+    assert "4 failed, 1 passed" in done.stdout
+
+
+def test_code_that_no_test_runs_is_noticed(project: Path) -> None:
+    target = (ROOT / "Makefile").read_text().split("\ntest:")[1].split("\n\n")[0]
+    command = re.findall(r"\$\(BIN\)/(coverage report .*)", target)[0].split()
+    call = project / "swag" / "call.py"
+    for text, code in (("import swag.module\nimport workflows.module\n", 2), (CALLS, 0)):
+        call.write_text(text)
+        assert run("coverage", "run", "-m", "swag.call", cwd=project).returncode == 0
+        done = run(*command, cwd=project)
+        assert done.returncode == code, done.stdout
 
 
 @cache
@@ -131,16 +166,45 @@ def test_nothing_names_a_machine_or_a_registry_host() -> None:
     assert hits(f"{MACHINE}|{REGISTRY}", tracked()) == []
 
 
+def sources() -> list[Path]:
+    found = [path for path in tracked() if path.suffix == ".py"]
+    found = [path for path in found if path.relative_to(ROOT).parts[0] != "tests"]
+    folders = {path.relative_to(ROOT).parts[0] for path in found}
+    assert {"swag", "workflows", "benchmarks"} <= folders
+    return found
+
+
 def test_no_file_is_long() -> None:
-    sources = [
-        p for p in tracked() if p.suffix == ".py" and p.relative_to(ROOT).parts[0] != "tests"
-    ]
     lengths = {
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
-        for path in sources
+        for path in sources()
     }
-    assert lengths
     assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
+
+
+def long_functions(code: str) -> list[str]:
+    """Return the functions of more lines than they may have; a docstring's do not count."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            told = (first.end_lineno or 0) - first.lineno + 1 if ast.get_docstring(node) else 0
+            if (node.end_lineno or 0) - node.lineno + 1 - told > MAX_FUNCTION_LINES:
+                found.append(node.name)
+    return found
+
+
+def test_no_function_is_long() -> None:
+    line = "    g()\n"
+    told = '    """Says\n    much.\n    """\n'
+    assert long_functions("def f():\n" + line * MAX_FUNCTION_LINES) == ["f"]
+    assert long_functions("def f():\n" + told + line * (MAX_FUNCTION_LINES - 1)) == []
+    found = {
+        str(path.relative_to(ROOT)): long
+        for path in sources()
+        if (long := long_functions(path.read_text(encoding="utf-8")))
+    }
+    assert found == {}
 
 
 def test_the_commands_of_the_readme_are_targets() -> None:

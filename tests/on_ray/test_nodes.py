@@ -22,22 +22,30 @@ KILLER = {"type": "tests.support.plugins:KILLER", "image_id": "square/5"}
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """A head that has no room for workers, and two nodes with room for one each."""
+@pytest.fixture(scope="module")
+def head() -> Iterator[Cluster]:
+    """A head that has no room for workers."""
     cluster = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 0, "object_store_memory": 80 * 2**20},
     )
     try:
-        for _ in range(2):
-            cluster.add_node(**NODE)
-        cluster.wait_for_nodes()
         ray.init(address=cluster.address, log_to_driver=False)
         yield cluster
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+@pytest.fixture
+def cluster(head: Cluster) -> Cluster:
+    """The head, and two nodes with room for one worker each."""
+    while len(head.worker_nodes) > 2:
+        head.remove_node(next(iter(head.worker_nodes)))
+    while len(head.worker_nodes) < 2:
+        head.add_node(**NODE)
+    head.wait_for_nodes()
+    return head
 
 
 @pytest.fixture(scope="module")

@@ -93,8 +93,8 @@ def test_job_is_left_taken_up_again_and_stopped(head: Head) -> None:
     assert follower.stdout is not None
     assert any("1234" in line for line in follower.stdout)
     follower.send_signal(signal.SIGINT)
-    rest = follower.stdout.read()
-    assert follower.wait(timeout=30) == EXIT_INTERRUPTED, rest
+    rest, _ = follower.communicate(timeout=30)
+    assert follower.returncode == EXIT_INTERRUPTED, rest
     assert "The run goes on without you" in rest
 
     code, text = ask(head, f"jobs.job_status(address, {name!r}, console)")

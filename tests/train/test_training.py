@@ -34,7 +34,7 @@ def test_training_learns_and_leaves_a_run(tmp_path: Path) -> None:
     assert result.history == tuple(seen)
     assert max(row.accuracy for row in seen) > 0.8
     assert seen[-1].loss < seen[0].loss
-    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
     assert [float(row["accuracy"]) for row in rows] == [row.accuracy for row in seen]
     loaded = load_model(ModelSpec(architecture="tiny_resnet", weights=result.weights))
     assert weights_sha256(loaded) == result.weights_sha256

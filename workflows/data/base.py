@@ -145,9 +145,9 @@ def read_rgb(file: Place | BinaryIO) -> Image.Image:
         ImageError: as `load_image`.
     """
     try:
-        image = _open(opened(file) if isinstance(file, Place) else file)
-        image.load()
-        return _to_rgb(image)
+        with _open(opened(file) if isinstance(file, Place) else file) as image:
+            image.load()
+            return _to_rgb(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"the image is too large to be decoded safely: {error}") from error
     except UnidentifiedImageError as error:
