@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from ..errors import EXIT_MISSING_ROWS
+
 if TYPE_CHECKING:
     from ..store.run_folder import Store
 
 SHOWN_ERRORS = 20
+
+
+def say_damaged(store: Store, console: Console) -> int:
+    """Name the damaged files that were passed over; return the exit code."""
+    for problem in store.damaged.values():
+        console.print(f"damaged: {escape(problem)}", soft_wrap=True, highlight=False)
+    if store.damaged:
+        console.print("'swagflow run' of the same benchmark computes again what they should hold")
+    return EXIT_MISSING_ROWS if store.damaged else 0
 
 
 def say_missing(store: Store, console: Console) -> int:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from ..errors import UserError
+from .missing import say_damaged
 
 if TYPE_CHECKING:
     from ..data import Dataset
@@ -17,13 +18,14 @@ EXAMPLE = "Example: swagflow report runs/full-benchmark"
 
 def report(run: Annotated[str, typer.Argument(help="Folder or URI of a run.")]) -> None:
     """Write tables, figures and report.html again from what is stored; needs no model."""
-    write_report(run, Console())
+    raise typer.Exit(write_report(run, Console()))
 
 
-def write_report(uri: str, console: Console) -> None:
-    """Write tables, figures and report.html from the store."""
+def write_report(uri: str, console: Console) -> int:
+    """Write tables, figures and report.html from the store; return the exit code."""
     from ..data import DATASETS
     from ..report import build_report
+    from ..store.freshness import mark_drawn, rows_key
     from ..store.run_folder import Store
 
     store = Store(uri)
@@ -37,6 +39,10 @@ def write_report(uri: str, console: Console) -> None:
         except UserError:
             return None  # the report does without pictures where the data is not at hand
 
+    key = rows_key(store)
     written = build_report(store, open_datasets=open_dataset)
+    if not store.damaged:
+        mark_drawn(store, key)
     for path in written:
         console.print(f"{uri.rstrip('/')}/{path}", soft_wrap=True, highlight=False)
+    return say_damaged(store, console)

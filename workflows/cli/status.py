@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import UserError
-from .missing import say_missing
+from .missing import say_damaged, say_missing
 
 if TYPE_CHECKING:
     from ..engine.plan import CellState
@@ -73,7 +73,8 @@ def show_status(uri: str, console: Console) -> int:
     if status.missing_jobs:
         counted = f"{len(status.missing_jobs)} of {len(status.jobs)}"
         console.print(f"unfinished: {counted} trainings of remove and retrain are missing")
-    return max(say_missing(store, console), int(not status.is_complete))
+    incomplete = int(not status.is_complete)
+    return max(say_missing(store, console), say_damaged(store, console), incomplete)
 
 
 def _unfinished(state: CellState) -> str:

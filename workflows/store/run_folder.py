@@ -29,6 +29,7 @@ from .parquet import decoded, encoded
 from .parts import EXPLANATION_SCHEMA, PART, Cell, CellName, Maps, Part, Rows
 
 BENCHMARK = "benchmark.yaml"
+PROVENANCE = "provenance.json"
 
 
 class Store:
@@ -230,10 +231,10 @@ class Store:
         self.folder.write(BENCHMARK, text.encode())
 
     def read_provenance(self) -> dict[str, Any]:
-        return cast(dict[str, Any], json.loads(self.folder.find("provenance.json") or "{}"))
+        return cast(dict[str, Any], json.loads(self.folder.find(PROVENANCE) or "{}"))
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
-        self.folder.write("provenance.json", json.dumps(provenance, indent=2).encode())
+        self.folder.write(PROVENANCE, json.dumps(provenance, indent=2).encode())
 
     def write_bytes(self, relative: str, content: bytes) -> None:
         self.folder.write(relative, content)

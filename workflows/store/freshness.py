@@ -1,0 +1,33 @@
+"""Whether a report shows what its run folder holds, told by names of files and by no clock."""
+
+from __future__ import annotations
+
+import hashlib
+
+from .. import __version__
+from .run_folder import BENCHMARK, Store
+
+DRAWN = ".drawn"
+"""Holds the key of the rows that the report shows."""
+
+
+def rows_key(store: Store) -> str:
+    """Return what changes with a run folder's rows, its description or this package's version.
+
+    A file of rows is named by its images and by the hash of all that made it.
+    """
+    paths = sorted([*(part.path for part in store.parts()), *store.roar_parts()])
+    digest = hashlib.sha256("\n".join([__version__, *paths, ""]).encode())
+    digest.update(store.folder.find(BENCHMARK) or b"")
+    return digest.hexdigest()
+
+
+def is_drawn(store: Store) -> bool:
+    """Return whether the report is there and shows what the folder holds."""
+    drawn = store.folder.find(DRAWN)
+    return drawn == rows_key(store).encode() and store.folder.exists("report.html")
+
+
+def mark_drawn(store: Store, key: str) -> None:
+    """Take note that the report shows the rows that had a key when it was begun."""
+    store.folder.write(DRAWN, key.encode())
