@@ -20,6 +20,7 @@ from swagflow.config.load import load_benchmark
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import Resources, choose_resources
+from swagflow.engine.todo import todo_of
 from swagflow.forecast.cost import Estimate, units_of
 from swagflow.forecast.plan_table import hours
 from swagflow.forecast.throughput import measure
@@ -49,7 +50,7 @@ def compare(name: str, overrides: list[str], run: Path, resources: Resources) ->
     benchmark = load_benchmark(name, overrides)
     opened = open_benchmark(benchmark)
     store = Store(str(run))
-    todo = opened.todo(store)
+    todo = todo_of(opened, store)
     estimate = Estimate(benchmark, opened.datasets)
     lines = estimate.lines(todo, resources)
     units = units_of(lines, estimate.timing_lines(todo, None))

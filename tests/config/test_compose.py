@@ -18,6 +18,7 @@ from swagflow.config.yaml_text import parse_yaml
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.plan import cell_of
 from swagflow.engine.shard_worker import ShardWorker
+from swagflow.engine.todo import todo_of
 from swagflow.errors import UserError
 from swagflow.hardware import default_device
 from swagflow.store.parts import CellName
@@ -259,7 +260,7 @@ def test_a_worker_uses_a_model_s_own_settings(tmp_path: Path) -> None:
     opened = open_benchmark(load_benchmark(write(tmp_path / "own.yaml", **raw)))
     store = Store(str(tmp_path / "run"))
     worker = ShardWorker(opened.benchmark, store.uri, str(default_device()))
-    for shard in opened.plan(store.parts()).shards:
+    for shard in todo_of(opened, store).plan.shards:
         worker.run(shard)
     maps = [store.read_explanations("a", model, "bright") for model in ("x", "y")]
     for image_id, map_HW in maps[0].items():

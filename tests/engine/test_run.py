@@ -18,6 +18,7 @@ from swagflow.config.load import load_benchmark, resolve
 from swagflow.engine.opening import Opened, open_benchmark
 from swagflow.engine.resources import choose_resources
 from swagflow.engine.shard_worker import ShardWorker
+from swagflow.engine.todo import Todo, todo_of
 from swagflow.errors import UserError
 from swagflow.store.run_folder import Store
 from tests.config.test_config import changed
@@ -242,14 +243,13 @@ def assert_second_is_turned_away(
 ) -> None:
     """Start a second run in the middle of one that then ends well."""
     codes: list[int] = []
-    plan = Opened.plan
 
-    def plan_while_another_starts(self: Opened, parts: Any) -> Any:
+    def while_another_starts(opened: Opened, store: Store) -> Todo:
         if not codes:
             codes.append(inner("datasets.squares.images=4"))
-        return plan(self, parts)
+        return todo_of(opened, store)
 
-    monkeypatch.setattr(Opened, "plan", plan_while_another_starts)
+    monkeypatch.setattr("swagflow.engine.compute.todo_of", while_another_starts)
     assert runner("datasets.squares.images=4") == 0
     assert codes == [2]
 

@@ -21,6 +21,7 @@ from swagflow.config.load import load_benchmark, resolve
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import choose_resources
+from swagflow.engine.todo import todo_of
 from swagflow.errors import UserError
 from swagflow.forecast.assumed_data import assume
 from swagflow.forecast.cost import RETRAINING, SHARED, TIMING, Estimate, Line, Lines, Subject, Work
@@ -42,7 +43,7 @@ EXPLAINERS: dict[str, Any] = {
 
 def lines_of(benchmark: Benchmark, folder: Path) -> Lines:
     opened = open_benchmark(benchmark)
-    todo = opened.todo(Store(str(folder)))
+    todo = todo_of(opened, Store(str(folder)))
     estimate = Estimate(benchmark, opened.datasets)
     return estimate.lines(todo, choose_resources(0, device="cpu")) | estimate.timing_lines(
         todo, None
@@ -198,7 +199,7 @@ def test_the_papers_plan_needs_no_data(tmp_path: Path) -> None:
 
 def _assumed_lines(benchmark: Benchmark, folder: Path) -> Lines:
     opened = assume(benchmark)
-    todo = opened.todo(Store(str(folder)))
+    todo = todo_of(opened, Store(str(folder)))
     return Estimate(benchmark, opened.datasets).lines(todo, choose_resources(0, device="cpu"))
 
 

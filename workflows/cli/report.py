@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from ..errors import UserError
+from .drawing import draw
 from .missing import say_damaged
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ def report(run: Annotated[str, typer.Argument(help="Folder or URI of a run.")]) 
 def write_report(uri: str, console: Console) -> int:
     """Write tables, figures and report.html from the store; return the exit code."""
     from ..data import DATASETS
-    from ..report import build_report
-    from ..store.freshness import mark_drawn, rows_key
     from ..store.run_folder import Store
 
     store = Store(uri)
@@ -39,10 +38,7 @@ def write_report(uri: str, console: Console) -> int:
         except UserError:
             return None  # the report does without pictures where the data is not at hand
 
-    key = rows_key(store)
-    written = build_report(store, open_datasets=open_dataset)
-    if not store.damaged:
-        mark_drawn(store, key)
+    _, written = draw(store, open_dataset, anew=True)
     for path in written:
         console.print(f"{uri.rstrip('/')}/{path}", soft_wrap=True, highlight=False)
     return say_damaged(store, console)

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from ..errors import StorageError
 from ..progress import duration
+from .drawing import draw, forget_damaged
 from .missing import say_missing
 from .options import Address, BenchmarkName, Config, Device, Only, RetryErrors, RunDir, Set, Workers
-from .where import resources_for
+from .where import dispatcher_for, resources_for
 
 if TYPE_CHECKING:
     from ..config.benchmark import Benchmark
-    from ..engine.opening import Opened
     from ..engine.resources import Resources
-    from ..engine.work import Dispatcher
-    from ..store.run_folder import Store
 
 MOST_REPAIRS = 2
 EXAMPLE = "Example: swagflow run full-benchmark --set datasets.digit_scenes.images=32"
@@ -70,15 +67,17 @@ def run_benchmark(
     from ..store.run_folder import Store
 
     start = time.monotonic()
-    dispatcher = _dispatcher(resources)
+    dispatcher = dispatcher_for(resources)
     store = Store(uri)
     opened = open_benchmark(benchmark)
     for _ in range(MOST_REPAIRS + 1):
         compute(opened, store, resources, console, dispatcher=dispatcher, retry_errors=retry_errors)
-        settled = _draw(opened, store, console)
+        settled, written = draw(store, opened.datasets.get, anew=False)
+        if written:
+            console.print(f"{len(written)} files written.", highlight=False)
         if not store.damaged:
             break
-        _forget_damaged(store, console)
+        forget_damaged(store, console)
     else:
         raise StorageError(
             f"the run folder {uri!r} gives back other bytes than were written, again and again; "
@@ -90,38 +89,3 @@ def run_benchmark(
         highlight=False,
     )
     return say_missing(settled, console)
-
-
-def _draw(opened: Opened, store: Store, console: Console) -> Store:
-    """Write the report where it does not show what the folder holds; return the rows once read."""
-    from ..report import build_report
-    from ..store.failures import Kept, failed_rows
-    from ..store.freshness import is_drawn, mark_drawn, rows_key
-
-    settled, key = Kept(store), rows_key(store)
-    failed_rows(settled)  # reads every score, and so finds what is damaged
-    if not (store.damaged or is_drawn(store)):
-        written = build_report(settled, open_datasets=opened.datasets.get)
-        if not store.damaged:  # among the masks of the gallery
-            mark_drawn(store, key)
-        console.print(f"{len(written)} files written.", highlight=False)
-    return settled
-
-
-def _forget_damaged(store: Store, console: Console) -> None:
-    """Name the damaged files and delete them, so that they are planned again."""
-    console.print(f"[bold]{len(store.damaged)} damaged files[/] are computed again:")
-    for problem in store.damaged.values():
-        console.print(f"  {escape(problem)}", soft_wrap=True, highlight=False)
-    store.folder.delete_all(store.damaged)
-    store.damaged.clear()
-
-
-def _dispatcher(resources: Resources) -> Dispatcher:
-    if resources.num_workers == 0:
-        from ..engine.work import IN_PROCESS
-
-        return IN_PROCESS
-    from ..on_ray.runner import OnRay
-
-    return OnRay()

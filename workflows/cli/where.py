@@ -9,6 +9,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from ..engine.resources import Resources
+    from ..engine.work import Dispatcher
 
 
 def resources_for(
@@ -30,3 +31,14 @@ def resources_for(
         )
         workers = 0
     return choose_resources(workers, address, device)
+
+
+def dispatcher_for(resources: Resources) -> Dispatcher:
+    """Return what hands work to so many workers."""
+    if resources.num_workers == 0:
+        from ..engine.work import IN_PROCESS
+
+        return IN_PROCESS
+    from ..on_ray.runner import OnRay
+
+    return OnRay()

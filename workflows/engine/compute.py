@@ -13,12 +13,13 @@ from ..store.failures import forget_errors
 from ..store.lock import one_driver
 from ..store.run_folder import Store
 from .joining import reconcile
-from .opening import Opened, Todo
+from .opening import Opened
 from .provenance import provenance
 from .resources import Resources
 from .roar import RoarWorker
 from .shard_worker import ShardWorker
 from .timings import TimingWorker
+from .todo import Todo, todo_of
 from .work import IN_PROCESS, Dispatcher
 
 
@@ -45,7 +46,7 @@ def compute(
         store.folder.remove_temporaries()
         if retry_errors:
             forget_errors(store)
-        todo = opened.todo(store)
+        todo = todo_of(opened, store)
         store.write_benchmark(description)
         store.folder.delete_all((*todo.plan.outdated, *todo.timings.outdated, *todo.replaced))
         if not todo:

@@ -1,4 +1,4 @@
-"""A benchmark whose data sets and models have been found, and what a store lacks of it."""
+"""A benchmark whose data sets and models have been found and identified."""
 
 from __future__ import annotations
 
@@ -16,25 +16,7 @@ from ..config.identity import describe
 from ..data import Dataset
 from ..errors import UserError
 from ..store.described import Described, Fields
-from ..store.parts import Part, Subject
-from ..store.run_folder import Store
-from .plan import Plan, make_plan
-from .roar import RoarJob, jobs_of, missing_jobs
-from .timings import plan_timings
-
-
-@dataclass(frozen=True)
-class Todo:
-    """What a store lacks of a benchmark."""
-
-    plan: Plan
-    timings: Plan
-    jobs: Sequence[RoarJob]
-    replaced: Sequence[str] = ()
-    """Results of jobs that others have replaced."""
-
-    def __bool__(self) -> bool:
-        return bool(self.plan.shards or self.timings.shards or self.jobs)
+from ..store.parts import Subject
 
 
 @dataclass(frozen=True)
@@ -60,17 +42,6 @@ class Opened:
     @property
     def image_ids(self) -> dict[str, Sequence[str]]:
         return {name: dataset.image_ids for name, dataset in self.datasets.items()}
-
-    def plan(self, parts: Sequence[Part]) -> Plan:
-        return make_plan(self.described, self.image_ids, parts)
-
-    def timings(self, parts: Sequence[Part]) -> Plan:
-        return plan_timings(self.described, self.image_ids, parts)
-
-    def todo(self, store: Store) -> Todo:
-        parts = store.parts()
-        jobs, replaced = missing_jobs(jobs_of(self.described), store)
-        return Todo(self.plan(parts), self.timings(parts), jobs, replaced)
 
 
 def open_benchmark(benchmark: Benchmark) -> Opened:

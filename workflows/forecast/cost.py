@@ -12,10 +12,10 @@ from swag.protocols import Explainer
 
 from ..config.benchmark import Benchmark
 from ..data import Dataset
-from ..engine.opening import Todo
 from ..engine.plan import Shard
 from ..engine.resources import Resources
 from ..engine.roar import RoarJob, recipe_of
+from ..engine.todo import Todo
 from .throughput import Throughput, Unit, What
 
 BYTES_PER_SCORE = 60

@@ -14,6 +14,7 @@ from rich.table import Table
 from ..config.benchmark import Benchmark
 from ..engine.opening import open_benchmark
 from ..engine.resources import Resources
+from ..engine.todo import todo_of
 from ..errors import UserError
 from ..store.run_folder import Store
 from .assumed_data import assume
@@ -48,7 +49,7 @@ def show_plan(
     """Print a row per data set, model and explainer that the run folder lacks, and the totals."""
     known = None if options.throughput is None else Throughput.load(options.throughput)
     opened = assume(benchmark) if options.assume_data else open_benchmark(benchmark)
-    todo = opened.todo(Store(uri))
+    todo = todo_of(opened, Store(uri))
     estimate = Estimate(benchmark, opened.datasets)
     lines = estimate.lines(todo, resources)
     units = units_of(lines, estimate.timing_lines(todo, None))

@@ -1,0 +1,46 @@
+"""A report that shows what its run folder holds, and files that do not hold what was written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from ..report.gallery import OpenDataset
+    from ..store.run_folder import Store
+
+
+def draw(store: Store, open_dataset: OpenDataset, *, anew: bool) -> tuple[Store, list[str]]:
+    """Write the report, unless it shows already what the folder holds.
+
+    What is damaged is passed over and named in `store.damaged`; the report then counts as old.
+
+    Args:
+        anew: write it in any case.
+
+    Returns:
+        the run folder with every row read once, and the paths of what was written.
+    """
+    from ..report import build_report
+    from ..store.failures import Kept, failed_rows
+    from ..store.freshness import is_drawn, mark_drawn, rows_key
+
+    settled, key = Kept(store), rows_key(store)
+    failed_rows(settled)  # reads every score, and so finds what is damaged
+    if not anew and (store.damaged or is_drawn(store)):
+        return settled, []
+    written = build_report(settled, open_datasets=open_dataset)
+    if not store.damaged:
+        mark_drawn(store, key)
+    return settled, written
+
+
+def forget_damaged(store: Store, console: Console) -> None:
+    """Name the damaged files and delete them, so that they are planned again."""
+    console.print(f"[bold]{len(store.damaged)} damaged files[/] are computed again:")
+    for problem in store.damaged.values():
+        console.print(f"  {escape(problem)}", soft_wrap=True, highlight=False)
+    store.folder.delete_all(store.damaged)
+    store.damaged.clear()
