@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,24 +21,31 @@ def explain(
     images: Tensor,
     *,
     method: str | Explainer = "swag_ig",
-    target: int | Tensor | None = None,
+    target: int | Sequence[int] | Tensor | None = None,
+    seed: int = 0,
+    image_ids: Sequence[str] | None = None,
     **classifier_options: Any,
 ) -> Tensor:
     """Return the saliency of every pixel for a model's decision.
 
     Args:
-        model: a CNN that maps normalised images to logits; it is left as it was found.
+        model: an image classifier that maps normalised images to logits; it is left as it was
+            found.
         images: (B, 3, H, W), or (3, H, W) for one, RGB in [0, 1], not normalised.
-        method: a name of `swag.catalog.EXPLAINERS`, or an explainer with fields of your own.
+        method: a name of `swag.EXPLAINERS`, or an explainer with fields of your own.
         target: the class to explain, one for all images or one each; None: the predicted one.
-        classifier_options: `mean`, `std`, `cam_layer`, `batch_size` of `Classifier`, where `model`
-            is not one already.
+        seed: of what a method draws at random.
+        image_ids: names of the images, by which random numbers are theirs; None: "0", "1", ... in
+            their order, so that an image has others where it stands elsewhere.
+        classifier_options: `mean`, `std`, `cam_layer`, `batch_size`, `output` of `Classifier`,
+            where `model` is not one already.
 
     Returns:
         float32 (B, H, W), or (H, W) for one image; higher is more important.
 
     Raises:
-        ValueError: an unknown method, images outside [0, 1], a model the method cannot explain.
+        ValueError: an unknown method, images outside [0, 1], targets that are no classes or not one
+            for each image, a model the method cannot explain or that is not float32.
 
     >>> import torch
     >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(),
@@ -46,17 +54,68 @@ def explain(
     torch.Size([2, 64, 64])
     """
     if isinstance(model, nn.Module):
+        _require_float32(model)
         with frozen(model):
+            classifier = Classifier(model, **classifier_options)
             return explain(
-                Classifier(model, **classifier_options), images, method=method, target=target
+                classifier, images, method=method, target=target, seed=seed, image_ids=image_ids
             )
-    explainer = lookup("explainer", method, EXPLAINERS) if isinstance(method, str) else method
+    if classifier_options:
+        named = ", ".join(classifier_options)
+        raise ValueError(f"{named} belong to the Classifier, which is there already")
+    explainer = _explainer(method)
+    batch = _batch(model, images, target, seed, image_ids)
+    try:
+        saliency_BHW = explainer(Signals(model, batch, explainer.needs))
+    except RuntimeError as error:
+        if "channels" not in str(error):
+            raise
+        raise ValueError(f"the model does not take images of three channels: {error}") from error
+    return saliency_BHW[0] if images.ndim == 3 else saliency_BHW
+
+
+def _explainer(method: object) -> Explainer:
+    """Return the explainer of a name, or what is one."""
+    found = lookup("explainer", method, EXPLAINERS) if isinstance(method, str) else method
+    if isinstance(found, type) or not isinstance(found, Explainer):
+        what = f"the class {found.__name__}" if isinstance(found, type) else repr(found)
+        raise ValueError(
+            f"method must be the name of an explainer or one with its fields, got {what}; "
+            "write RISE(num_masks=100), for example, or 'rise'"
+        )
+    return found
+
+
+def _batch(
+    classifier: Classifier,
+    images: Tensor,
+    target: int | Sequence[int] | Tensor | None,
+    seed: int,
+    image_ids: Sequence[str] | None,
+) -> Batch:
     image_BCHW = images[None] if images.ndim == 3 else images
-    image_BCHW = image_BCHW.to(model.device, torch.float32)
+    count = len(image_BCHW) if image_BCHW.ndim else 0
     target_B = None
     if target is not None:
-        target_B = torch.as_tensor(target, device=model.device).expand(len(image_BCHW))
-    names = tuple(str(index) for index in range(len(image_BCHW)))
-    batch = Batch(image_BCHW=image_BCHW, image_ids=names, target_B=target_B)
-    saliency_BHW = explainer(Signals(model, batch, explainer.needs))
-    return saliency_BHW[0] if images.ndim == 3 else saliency_BHW
+        target_B = torch.as_tensor(target, device=classifier.device)
+        if target_B.ndim > 1 or (target_B.ndim == 1 and len(target_B) not in {1, count}):
+            raise ValueError(
+                f"targets must be one class for all images or one for each of {count}, got shape "
+                f"{tuple(target_B.shape)}"
+            )
+        target_B = target_B.expand(count)
+    return Batch(
+        image_BCHW=image_BCHW.detach().to(classifier.device, torch.float32),
+        image_ids=tuple(map(str, range(count) if image_ids is None else image_ids)),
+        target_B=target_B,
+        seed=seed,
+    )
+
+
+def _require_float32(model: nn.Module) -> None:
+    kinds = {parameter.dtype for parameter in model.parameters()} - {torch.float32}
+    if kinds:
+        raise ValueError(
+            f"the model's parameters are {', '.join(sorted(map(str, kinds)))}, and explanations "
+            "are computed in float32; give model.float(), or a copy of it"
+        )

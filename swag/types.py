@@ -47,6 +47,8 @@ class Batch:
         shape = tuple(self.image_BCHW.shape)
         if len(shape) != 4 or shape[1] != 3:
             raise ValueError(f"images must have shape (B, 3, H, W), got {shape}")
+        if shape[0] == 0:
+            raise ValueError("a batch needs at least one image, got none")
         if len(self.image_ids) != shape[0]:
             raise ValueError(f"{shape[0]} images came with {len(self.image_ids)} ids")
         target_B = self.target_B
