@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any, cast
 
 import pytest
@@ -22,8 +23,9 @@ def all_commands() -> list[str]:
 
 
 def test_there_is_a_file_for_each_command() -> None:
-    names = ["data", "explain", "list", "plan", "report", "run", "status", "submit", "train"]
-    assert all_commands() == names
+    names = all_commands()
+    assert {"run", "list", "train"} <= set(names)
+    assert [name for name in names if find_spec(f"swagflow.cli.{name}") is None] == []
 
 
 def test_help_and_lists_import_nothing_that_takes_seconds() -> None:
