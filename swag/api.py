@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from swag.catalog import EXPLAINERS
 from swag.classifier import Classifier, frozen
-from swag.lookup import lookup
+from swag.lookup import preset
 from swag.protocols import Explainer
 from swag.signals import Signals
 from swag.types import Batch
@@ -50,7 +50,7 @@ def explain(
             return explain(
                 Classifier(model, **classifier_options), images, method=method, target=target
             )
-    explainer = lookup("explainer", method, EXPLAINERS) if isinstance(method, str) else method
+    explainer = preset("explainer", method, EXPLAINERS) if isinstance(method, str) else method
     image_BCHW = images[None] if images.ndim == 3 else images
     image_BCHW = image_BCHW.to(model.device, torch.float32)
     target_B = None

@@ -27,6 +27,21 @@ def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
     raise ValueError(f"{kind} {name!r} is unknown{nearest(name, table)}")
 
 
+def preset(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """Return what `lookup` finds; of a class, its instance with default settings.
+
+    Raises:
+        ValueError: as `lookup`, or the class has a field without a default.
+    """
+    found: object = lookup(kind, name, table)
+    if not isinstance(found, type):
+        return cast(T, found)
+    try:
+        return cast(T, found())
+    except TypeError as error:
+        raise ValueError(f"{found.__name__} has no default settings: {error}") from error
+
+
 def imported(kind: str, path: str) -> object:
     """Return the attribute that "module:attribute" names, or raise ValueError."""
     module_name, _, attribute = path.partition(":")

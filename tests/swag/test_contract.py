@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 import swag
-from swag.catalog import EXPLAINERS, METRICS
+from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS
 from swag.lookup import lookup
 from swag.metrics.deletion import Deletion
-from swag.protocols import Explainer, Metric
+from swag.protocols import Explainer, ExplainerMetric, Metric
 from swag.signals import GRADIENTS, Signals
 from swag.types import Batch, Kind, Score
 from tests.support.toys import (
@@ -33,7 +33,8 @@ SMALL_EXPLAINERS = {name: reduced(explainer) for name, explainer in EXPLAINERS.i
 SMALL_METRICS = {name: reduced(metric) for name, metric in METRICS.items()}
 each_explainer = pytest.mark.parametrize("name", EXPLAINERS)
 each_metric = pytest.mark.parametrize("name", METRICS)
-each = pytest.mark.parametrize("item", [*EXPLAINERS.values(), *METRICS.values()], ids=repr)
+ITEMS = [*EXPLAINERS.values(), *METRICS.values(), *EXPLAINER_METRICS.values()]
+each = pytest.mark.parametrize("item", ITEMS, ids=repr)
 
 
 def explained(explainer: Explainer, batch: Batch, batch_size: int = 4) -> Tensor:
@@ -76,6 +77,7 @@ def assert_same_score(found: Score, expected: Score, index: list[int]) -> None:
 
 @each
 def test_is_a_frozen_configuration(item: Any) -> None:
+    assert isinstance(item, Explainer | Metric | ExplainerMetric)
     assert type(item).__doc__
     assert item.version >= 1
     assert type(item)(**{f.name: getattr(item, f.name) for f in dataclasses.fields(item)}) == item
@@ -194,6 +196,8 @@ def test_explain_takes_one_image_and_a_name() -> None:
     image_CHW = images(1)[0]
     found = swag.explain(toy_cnn(), image_CHW, method="guided_backprop")
     expected = swag.explain(toy_cnn(), image_CHW[None], method=EXPLAINERS["guided_backprop"])
+    assert torch.equal(found, expected[0])
+    found = swag.explain(toy_cnn(), image_CHW, method="swag.explainers:GuidedBackprop")
     assert torch.equal(found, expected[0])
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
-from swag.lookup import lookup
+from swag.lookup import lookup, preset
 from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
 
 from ..data import DATASETS, DatasetConfig
@@ -33,22 +33,14 @@ def preset_of(kind: str, name: object, table: Mapping[str, T], path: str = "") -
         UserError: there is no such thing, or it is not of this kind.
     """
     with as_user_error(path):
-        found: Any = lookup(kind, str(name), table)
-        preset = _default(found) if isinstance(found, type) else found
-        if not is_dataclass(preset) or not isinstance(preset, PROTOCOLS[kind]):
+        found = preset(kind, str(name), table)
+        if not is_dataclass(found) or not isinstance(found, PROTOCOLS[kind]):
             protocols = " or ".join(protocol.__name__ for protocol in PROTOCOLS[kind])
             raise ValueError(
                 f"{name!r} is no {kind}; wanted a frozen dataclass, or an instance of one, with "
                 f"what swag.protocols.{protocols} has"
             )
-        return cast(T, preset)
-
-
-def _default(kind: type) -> object:
-    try:
-        return kind()
-    except TypeError as error:
-        raise ValueError(f"{kind.__name__} has no default settings: {error}") from error
+        return found
 
 
 def dataset_class(name: object, path: str) -> type[DatasetConfig]:
