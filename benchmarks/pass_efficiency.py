@@ -32,6 +32,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor
 
 from benchmarks.measure import Passes, Seconds, Task, in_turns, photographs
+from swag import protocols
 from swag.catalog import EXPLAINERS
 from swag.classifier import Classifier
 from swag.explainers.controls import Centre
@@ -81,9 +82,9 @@ def our_tasks(classifier: Classifier, batch: Batch, slic: str | None) -> list[Ta
     cheap = {
         name: with_slic(explainer, slic)
         for name, explainer in EXPLAINERS.items()
-        if not hasattr(explainer, "num_forwards")
+        if not any(protocols.passes_of(explainer))
     }
-    plain = {name: item for name, item in cheap.items() if not hasattr(item, "superpixels")}
+    plain = {k: item for k, item in cheap.items() if protocols.segmenter_of(item) is None}
     groups: dict[str, Sequence[Explainer]] = {name: [item] for name, item in cheap.items()}
     groups["all gradient methods without superpixels"] = list(plain.values())
     groups["all gradient methods"] = list(cheap.values())
@@ -112,9 +113,10 @@ def our_tasks(classifier: Classifier, batch: Batch, slic: str | None) -> list[Ta
 
 
 def with_slic(explainer: Explainer, implementation: str | None) -> Explainer:
-    if implementation is None or not hasattr(explainer, "superpixels"):
+    superpixels: Any = protocols.segmenter_of(explainer)
+    if implementation is None or superpixels is None:
         return explainer
-    superpixels = replace(explainer.superpixels, implementation=implementation)
+    superpixels = replace(superpixels, implementation=implementation)
     return replace(explainer, superpixels=superpixels)  # type: ignore[type-var]
 
 

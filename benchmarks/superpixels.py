@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from benchmarks.measure import Passes, Task, in_turns, photographs
 from swag.classifier import Classifier
 from swag.importance import sobel_magnitude
+from swag.protocols import Segmenter
 from swag.signals import Signals
-from swag.superpixels import SLIC, Quickshift, Segmenters, Statistic, pool
+from swag.superpixels import SLIC, Quickshift, Statistic, pool
 from swag.superpixels.segmenters import Features
 from swag.types import Batch
 
@@ -49,7 +50,7 @@ class Agreement(NamedTuple):
         return f"ARI {self.mean:.4f}, lowest {self.lowest:.4f}, equal {self.equal:.0%}"
 
 
-def segmented(segmenter: Segmenters, batch: Batch) -> Tensor:
+def segmented(segmenter: Segmenter, batch: Batch) -> Tensor:
     return segmenter(Signals(UNUSED, batch))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from swag.catalog import EXPLAINERS
 from swag.classifier import Classifier, frozen
-from swag.lookup import lookup
+from swag.lookup import preset
 from swag.protocols import Explainer
 from swag.signals import Signals
 from swag.types import Batch
@@ -76,7 +76,7 @@ def explain(
 
 def _explainer(method: object) -> Explainer:
     """Return the explainer of a name, or what is one."""
-    found = lookup("explainer", method, EXPLAINERS) if isinstance(method, str) else method
+    found = preset("explainer", method, EXPLAINERS) if isinstance(method, str) else method
     if isinstance(found, type) or not isinstance(found, Explainer):
         what = f"the class {found.__name__}" if isinstance(found, type) else repr(found)
         raise ValueError(

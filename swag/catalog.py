@@ -1,26 +1,39 @@
-"""What there is: names of explainers and metrics, each with its default instance.
+"""What there is: names of explainers, metrics and segmenters, each with its default instance.
 
-An explainer's or metric's fields are its configuration, so another setting is
+Their fields are their configuration, so another setting is
 `dataclasses.replace(EXPLAINERS["swag"], ...)`. Packages add their own by the entry points
-`swagflow.explainers` and `swagflow.metrics`, anybody by a `module:attribute` name.
+`swagflow.explainers`, `swagflow.metrics` (for both tables of metrics) and `swagflow.segmenters`,
+anybody by a `module:attribute` name.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from swag.explainers.cam import GradCAM, GradCAMPlusPlus
-from swag.explainers.controls import Centre, Noise, Random, Sobel
-from swag.explainers.gradient import GuidedBackprop, VanillaGradient
-from swag.explainers.lime import LIME
-from swag.explainers.rise import RISE
-from swag.explainers.swag import SWAG
-from swag.explainers.xrai import XRAI
-from swag.metrics.deletion import Deletion
-from swag.metrics.insertion import Insertion
-from swag.metrics.localisation import EnergyInBox, PointingGame, WeakLocalisation
-from swag.protocols import Explainer, Metric
-from swag.superpixels.segmenters import SLIC, Quickshift
+from swag.explainers import (
+    LIME,
+    RISE,
+    SWAG,
+    XRAI,
+    Centre,
+    GradCAM,
+    GradCAMPlusPlus,
+    GuidedBackprop,
+    Noise,
+    Random,
+    Sobel,
+    VanillaGradient,
+)
+from swag.metrics import (
+    Deletion,
+    Efficiency,
+    EnergyInBox,
+    Insertion,
+    PointingGame,
+    WeakLocalisation,
+)
+from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
+from swag.superpixels import SLIC, Quickshift
 
 IMAGE = SLIC(features="image", colour_weight=10.0)
 IMAGE_GRADIENT = SLIC(features="image_gradient", colour_weight=20.0, gradient_weight=8.0)
@@ -56,3 +69,9 @@ METRICS: dict[str, Metric] = {
     "pointing_game": PointingGame(),
     "energy_in_box": EnergyInBox(),
 }
+
+EXPLAINER_METRICS: dict[str, ExplainerMetric] = {"efficiency": Efficiency()}
+"""Those that judge the explainer itself; a configuration has them among its metrics."""
+
+SEGMENTERS: dict[str, Segmenter] = {"slic": SLIC(), "quickshift": Quickshift()}
+"""What `superpixels` of an explainer may be."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TypeVar, cast
@@ -27,6 +27,21 @@ def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
     raise ValueError(f"{kind} {name!r} is unknown{nearest(name, table)}")
 
 
+def preset(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """Return what `lookup` finds; of a class, its instance with default settings.
+
+    Raises:
+        ValueError: as `lookup`, or the class has a field without a default.
+    """
+    found: object = lookup(kind, name, table)
+    if not isinstance(found, type):
+        return cast(T, found)
+    try:
+        return cast(T, found())
+    except TypeError as error:
+        raise ValueError(f"{found.__name__} has no default settings: {error}") from error
+
+
 def imported(kind: str, path: str) -> object:
     """Return the attribute that "module:attribute" names, or raise ValueError."""
     module_name, _, attribute = path.partition(":")
@@ -36,8 +51,18 @@ def imported(kind: str, path: str) -> object:
         raise ValueError(f"{kind} {path!r} cannot be imported: {error}") from error
 
 
-def nearest(name: str, known: Mapping[str, object]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
     """Return "; did you mean ...? Known: ..." for an error message."""
-    close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(repr(match) for match in close)}?" if close else "."
-    return f"{hint} Known: {', '.join(sorted(known))}"
+    known = sorted(known)
+    hint = did_you_mean(name, known)
+    return f"{f'; {hint}' if hint else '.'} Known: {', '.join(known)}"
+
+
+def did_you_mean(name: str, known: Iterable[str], *, most: int = 2, prefix: str = "") -> str:
+    """Return "did you mean ...?", or nothing where no known name is like this one.
+
+    At most `most` names are shown, each with `prefix`.
+    """
+    close = difflib.get_close_matches(name, list(known), n=most, cutoff=0.5)
+    shown = " or ".join(repr(prefix + match) for match in close)
+    return f"did you mean {shown}?" if close else ""

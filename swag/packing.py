@@ -11,8 +11,8 @@ from torch import Tensor
 from swag.signals import Signals, require_classes
 
 
-class Part(NamedTuple):
-    """The copies `first` to `last` (exclusive) of an image, at `rows` of a pass."""
+class CopiesOfImage(NamedTuple):
+    """The copies `first` to `last` (exclusive) of an image in a pass, at its `rows`."""
 
     image: int
     first: int
@@ -20,19 +20,19 @@ class Part(NamedTuple):
     rows: slice
 
 
-Perturb = Callable[[Part, Tensor], None]
+Perturb = Callable[[CopiesOfImage, Tensor], None]
 """Writes a part's normalised copies_TCHW into the tensor that it is given."""
 
 
-def passes(counts: Sequence[int], size: int) -> Iterator[list[Part]]:
+def passes(counts: Sequence[int], size: int) -> Iterator[list[CopiesOfImage]]:
     """Yield passes of `size` copies, the last one of what is left, image after image."""
-    parts: list[Part] = []
+    parts: list[CopiesOfImage] = []
     filled = 0
     for image, count in enumerate(counts):
         first = 0
         while first < count:
             last = min(count, first + size - filled)
-            parts.append(Part(image, first, last, slice(filled, filled + last - first)))
+            parts.append(CopiesOfImage(image, first, last, slice(filled, filled + last - first)))
             filled += last - first
             first = last
             if filled == size:

@@ -1,21 +1,34 @@
-"""What explainers, metrics and segmenters are: protocols that any class may fulfil."""
+"""What explainers, metrics and segmenters are: protocols that any class may fulfil.
+
+Each is a frozen dataclass: its fields are its configuration, and its `version` grows when its
+numbers change. Three attributes may be left out, and are read by the functions below:
+
+- `num_forwards` and `num_backwards`, 0 without them: the model passes of an image that it runs by
+  itself, beside the classification and the gradients that `needs` announces, which all methods of
+  a batch share. Both may be properties of the fields. A plan counts them, and a method with passes
+  of its own that does not say so looks cheaper than it is.
+- `superpixels`, None without it: the segmenter whose labels an explainer reads by
+  `signals.segments`. A plan counts it once for all explainers with an equal one.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from swag.classifier import Classifier
 from swag.signals import Signals
-from swag.types import Kind, Score
+from swag.types import Batch, Kind, Score
 
 
 @runtime_checkable
 class Explainer(Protocol):
-    """A frozen dataclass: fields are configuration, `version` grows when numbers change."""
+    """Makes saliencies."""
 
     version: ClassVar[int]
     kind: ClassVar[Kind]
+    """"region", "pixel" or "control": how a report groups it and how its maps are packed."""
 
     @property
     def needs(self) -> frozenset[str]:
@@ -27,7 +40,7 @@ class Explainer(Protocol):
 
 @runtime_checkable
 class Metric(Protocol):
-    """A frozen dataclass like an explainer."""
+    """Judges saliencies."""
 
     version: ClassVar[int]
     higher_is_better: ClassVar[bool]
@@ -37,15 +50,63 @@ class Metric(Protocol):
 
 
 @runtime_checkable
+class ExplainerMetric(Protocol):
+    """Judges an explainer itself, as how long it takes, and not its saliencies."""
+
+    version: ClassVar[int]
+    higher_is_better: ClassVar[bool]
+
+    @property
+    def images(self) -> int:
+        """So many of a data set it is measured on, its first ones."""
+
+    def measure(self, explainer: Explainer, classifier: Classifier, batch: Batch) -> Score:
+        """Score the explainer on each image, while nothing else runs on the device."""
+
+
+@runtime_checkable
 class Segmenter(Protocol):
-    """A frozen dataclass that divides the images of a batch into superpixels."""
+    """Divides the images of a batch into superpixels.
+
+    It is a part of an explainer's configuration. A `version` of its own is counted where it has
+    one; else the explainer's grows when its labels change.
+    """
 
     @property
     def needs(self) -> frozenset[str]:
-        """Gradient signals it reads."""
+        """Gradient signals it reads; an explainer's `needs` include those of its segmenter."""
 
     def __hash__(self) -> int:
         """Labels are remembered by it."""
 
     def __call__(self, signals: Signals) -> Tensor:
         """Return labels_BHW: int64, from 0 without gaps in each image, on the batch's device."""
+
+
+class Passes(NamedTuple):
+    """Model passes of an image."""
+
+    forwards: int
+    backwards: int
+
+
+def passes_of(item: object) -> Passes:
+    """Return the passes that an explainer or metric runs by itself."""
+    return Passes(getattr(item, "num_forwards", 0), getattr(item, "num_backwards", 0))
+
+
+def segmenter_of(item: object) -> Segmenter | None:
+    """Return the segmenter whose labels an explainer reads, if any."""
+    found = getattr(item, "superpixels", None)
+    return found if isinstance(found, Segmenter) else None
+
+
+def needs_of(item: object) -> frozenset[str]:
+    """Return the gradient signals that an explainer or segmenter announces; a metric has none."""
+    return getattr(item, "needs", frozenset())
+
+
+def shared_passes(needs: frozenset[str]) -> Passes:
+    """Return what the classification and some gradient signals cost together."""
+    backwards = bool(needs & {"gradient", "layer"}) + ("guided_gradient" in needs)
+    return Passes(1, backwards)

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 
 Kind = Literal["region", "pixel", "control"]
+Fill = Literal["mean", "black"]
+"""What takes the place of pixels that are removed: a mean colour, or black."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ ImageError    one image cannot be used; it becomes a row with the error in it
 DamagedError  a file of a run folder does not hold what was written
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 EXIT_MISSING_ROWS = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -25,3 +28,15 @@ class ImageError(Exception):
 
 class DamagedError(Exception):
     """The message says which file, and what is wrong with it."""
+
+
+@contextmanager
+def as_user_error(path: str = "") -> Iterator[None]:
+    """Make a ValueError of the block a UserError, with the place of what the user gave before it.
+
+    `swag` raises ValueError for whatever it is given that cannot work.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{path}: {error}" if path else str(error)) from error

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-from swag.packing import Part, target_probability
+from swag.checks import require_one_of
+from swag.packing import CopiesOfImage, target_probability
 from swag.signals import Signals
+from swag.types import Fill
 
-Fill = Literal["mean", "black"]
+
+def require_curve(name: str, steps: int, fill: Fill) -> None:
+    """Raise ValueError where a curve's settings are out of range."""
+    if steps < 1:
+        raise ValueError(f"{name} needs at least 1 step, got {steps}")
+    require_one_of("fill", fill, get_args(Fill))
 
 
 def area_under(curve_BT: Tensor) -> Tensor:
@@ -39,7 +46,7 @@ def curves(signals: Signals, step_BHW: Tensor, fill: Fill, *, insert: bool) -> T
     step_BHW = step_BHW.to(x_BCHW)
     is_shown = torch.lt if insert else torch.ge
 
-    def perturb(part: Part, copies_TCHW: Tensor) -> None:
+    def perturb(part: CopiesOfImage, copies_TCHW: Tensor) -> None:
         # A curve's point 0 is an end, so copy 0 is point 1.
         point_T = torch.arange(part.first + 1, part.last + 1).to(x_BCHW)
         shown_T1HW = torch.empty_like(copies_TCHW[:, :1])

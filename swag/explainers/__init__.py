@@ -1,1 +1,33 @@
-"""Explainers: each is a frozen dataclass that turns `Signals` into saliency_BHW."""
+"""Explainers: each is a frozen dataclass that turns `Signals` into saliency_BHW, one family a file.
+
+swag.py       SWAG, the method of the paper
+cam.py        Grad-CAM and Grad-CAM++
+gradient.py   guided backpropagation and the vanilla gradient
+lime.py       LIME
+rise.py       RISE
+xrai.py       XRAI; regions.py makes and ranks its regions
+controls.py   saliencies that know nothing of the model
+"""
+
+from swag.explainers.cam import GradCAM, GradCAMPlusPlus
+from swag.explainers.controls import Centre, Noise, Random, Sobel
+from swag.explainers.gradient import GuidedBackprop, VanillaGradient
+from swag.explainers.lime import LIME
+from swag.explainers.rise import RISE
+from swag.explainers.swag import SWAG
+from swag.explainers.xrai import XRAI
+
+__all__ = [
+    "LIME",
+    "RISE",
+    "SWAG",
+    "XRAI",
+    "Centre",
+    "GradCAM",
+    "GradCAMPlusPlus",
+    "GuidedBackprop",
+    "Noise",
+    "Random",
+    "Sobel",
+    "VanillaGradient",
+]

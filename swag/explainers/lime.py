@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from swag.packing import Part, target_probability
+from swag.checks import require_one_of
+from swag.packing import CopiesOfImage, target_probability
+from swag.protocols import Segmenter
 from swag.rng import generator
 from swag.signals import Signals
 from swag.superpixels.pooling import pool
-from swag.superpixels.segmenters import Quickshift, Segmenters
-from swag.types import Kind
-
-Fill = Literal["mean", "black"]
+from swag.superpixels.segmenters import Quickshift
+from swag.types import Fill, Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class LIME:
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "region"
 
-    superpixels: Segmenters = Quickshift()
+    superpixels: Segmenter = Quickshift()
     num_samples: int = 1000
     kernel_width: float = 0.25
     alpha: float = 1.0
@@ -47,8 +47,7 @@ class LIME:
             raise ValueError(f"kernel_width must be positive, got {self.kernel_width}")
         if self.alpha <= 0:
             raise ValueError(f"alpha must be positive, got {self.alpha}")
-        if self.fill not in get_args(Fill):
-            raise ValueError(f"fill {self.fill!r} is unknown; choose one of {get_args(Fill)}")
+        require_one_of("fill", self.fill, get_args(Fill))
 
     @property
     def needs(self) -> frozenset[str]:
@@ -106,7 +105,7 @@ def shown_probability(
     unique, places = zip(*map(_unique, shown), strict=True)
     to_show = [torch.from_numpy(unique_US).float().to(device) for unique_US in unique]
 
-    def perturb(part: Part, copies_TCHW: Tensor) -> None:
+    def perturb(part: CopiesOfImage, copies_TCHW: Tensor) -> None:
         show_TS = to_show[part.image][part.first : part.last]
         show_TP = show_TS.gather(1, labels_BHW[part.image].flatten().expand(len(show_TS), -1))
         show_T1HW = show_TP.view(-1, 1, *labels_BHW.shape[1:])

@@ -10,7 +10,7 @@ import torch
 from skimage.transform import resize
 from torch import Tensor
 
-from swag.packing import Part, target_probability
+from swag.packing import CopiesOfImage, target_probability
 from swag.rng import generator
 from swag.signals import Signals
 from swag.types import Kind
@@ -66,7 +66,7 @@ class RISE:
 def _masked_probability(signals: Signals, mask_NHW: Tensor) -> Tensor:
     normalised_BCHW = signals.normalised_BCHW
 
-    def perturb(part: Part, copies_NCHW: Tensor) -> None:
+    def perturb(part: CopiesOfImage, copies_NCHW: Tensor) -> None:
         mask_N1HW = mask_NHW[part.first : part.last, None]
         torch.mul(normalised_BCHW[part.image], mask_N1HW, out=copies_NCHW)
 

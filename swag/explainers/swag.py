@@ -8,9 +8,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from swag.importance import Source, gradient_need, pixel_importance
+from swag.protocols import Segmenter
 from swag.signals import Signals
 from swag.superpixels.pooling import Statistic, pool
-from swag.superpixels.segmenters import SLIC, Segmenters
+from swag.superpixels.segmenters import SLIC
 from swag.types import Kind
 
 
@@ -24,7 +25,7 @@ class SWAG:
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "region"
 
-    superpixels: Segmenters = SLIC(num_segments=300)
+    superpixels: Segmenter = SLIC(num_segments=300)
     weights: Source = "guided_gradient"
     statistic: Statistic = "mean"
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from swag.checks import require_one_of
 from swag.explainers.regions import dilated_regions, grow, grow_fast, segmentations
 from swag.integrated import integrated_gradient
 from swag.signals import Signals
@@ -37,10 +38,7 @@ class XRAI:
     def __post_init__(self) -> None:
         if self.steps < 2:
             raise ValueError(f"steps must be at least 2, got {self.steps}")
-        if self.algorithm not in get_args(Algorithm):
-            raise ValueError(
-                f"algorithm {self.algorithm!r} is unknown; choose one of {get_args(Algorithm)}"
-            )
+        require_one_of("algorithm", self.algorithm, get_args(Algorithm))
 
     @property
     def num_forwards(self) -> int:

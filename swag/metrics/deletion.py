@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 from torch import Tensor
 
 from swag.curves.ranks import shared_step
-from swag.curves.scores import Fill, area_under, curves
+from swag.curves.scores import area_under, curves, require_curve
 from swag.signals import Signals
-from swag.types import Score
+from swag.types import Fill, Score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,7 @@ class Deletion:
     fill: Fill = "mean"
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"deletion needs at least 1 step, got {self.steps}")
-        if self.fill not in get_args(Fill):
-            raise ValueError(f"fill {self.fill!r} is unknown; choose one of {get_args(Fill)}")
+        require_curve("deletion", self.steps, self.fill)
 
     @property
     def num_forwards(self) -> int:

@@ -34,7 +34,7 @@ class Efficiency:
     higher_is_better: ClassVar[bool] = False
 
     images: int = 8
-    """So many of a data set are measured, its first ones."""
+    """So many of a data set it is measured on, its first ones."""
 
     def __post_init__(self) -> None:
         if self.images < 1:

@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from swag.curves.ranks import shared_step
-from swag.curves.scores import Fill, area_under, curves
+from swag.curves.scores import area_under, curves, require_curve
 from swag.signals import Signals
-from swag.types import Score
+from swag.types import Fill, Score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,7 @@ class Insertion:
     fill: Fill = "mean"
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"insertion needs at least 1 step, got {self.steps}")
+        require_curve("insertion", self.steps, self.fill)
 
     @property
     def num_forwards(self) -> int:

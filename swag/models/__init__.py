@@ -1,4 +1,10 @@
-"""Models by name: from architecture and weights to a `Classifier`; no code in a file is run."""
+"""Models by name: from architecture and weights to a `Classifier`; no code in a file is run.
+
+loading.py         a model's specification, and what is made of it
+tiny.py            the two small models whose weights are in this package
+timm_models.py     those of timm, where it is installed
+weights_files.py   tensors from files of weights
+"""
 
 from swag.models.loading import (
     ModelSpec,

@@ -244,7 +244,7 @@ def _official(spec: ModelSpec) -> State:
 
 
 def _no_such_weights(spec: ModelSpec, names: list[str]) -> str:
-    hint = nearest(spec.weights, dict.fromkeys(names))
+    hint = nearest(spec.weights, names)
     return (
         f"weights {spec.weights!r} of {spec.architecture} are unknown{hint}, random:SEED or a file "
         "(.safetensors, .pt, .pth)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from swag.lookup import nearest
+from swag.lookup import did_you_mean, nearest
 from swag.models.weights_files import DAMAGE, State, read_state
 
 PREFIX = "timm/"
@@ -37,14 +36,13 @@ class TimmModel:
         known = _timm().list_models()
         base, _, tag = self.name.partition(".")
         if base not in known:
-            close = difflib.get_close_matches(base, known, n=2, cutoff=0.5)
-            hint = f"; did you mean {' or '.join(repr(PREFIX + name) for name in close)}?"
+            hint = did_you_mean(base, known, prefix=PREFIX)
             raise ValueError(
-                f"model {PREFIX + base!r} is unknown{hint if close else ','} timm "
+                f"model {PREFIX + base!r} is unknown{f'; {hint}' if hint else ','} timm "
                 f"{_timm().__version__} has {len(known)} others"
             )
         if tag and tag not in self.tags:
-            hint = nearest(tag, dict.fromkeys(self.tags))
+            hint = nearest(tag, self.tags)
             raise ValueError(f"weights {tag!r} of {PREFIX}{base} are unknown{hint}")
 
     def tagged(self, tag: str) -> TimmModel:

@@ -1,6 +1,13 @@
-"""Superpixels of an image, of a model's gradients, or of both, and statistics over them."""
+"""Superpixels of an image, of a model's gradients, or of both, and statistics over them.
+
+segmenters.py   what a configuration names: SLIC and quickshift
+slic.py         SLIC of many images at once, on their device; lab.py (colours) and connected.py
+                (one piece for each superpixel) are parts of it
+parallel.py     one image at a time, on several threads
+pooling.py      mean, maximum, median or sum of a value over superpixels
+"""
 
 from swag.superpixels.pooling import Statistic, pool
-from swag.superpixels.segmenters import SLIC, Quickshift, Segmenters
+from swag.superpixels.segmenters import SLIC, Quickshift
 
-__all__ = ["SLIC", "Quickshift", "Segmenters", "Statistic", "pool"]
+__all__ = ["SLIC", "Quickshift", "Statistic", "pool"]

@@ -127,9 +127,6 @@ class Quickshift:
         return labels_HW
 
 
-Segmenters = SLIC | Quickshift
-
-
 def _colour_BHWC(signals: Signals, implementation: Implementation) -> Tensor:
     if implementation == "skimage":
         return torch.from_numpy(signals.lab_BHWC)

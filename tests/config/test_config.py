@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+import torch
 import yaml
 
-from swag.explainers.swag import SWAG
+from swag.explainers import LIME, SWAG
+from swag.metrics import Deletion
+from swag.signals import Signals
 from swag.superpixels import SLIC, Quickshift
+from swag.types import Kind
+from swagflow.config.identity import describe, key_of
 from swagflow.config.load import load_benchmark, resolve
 from swagflow.errors import UserError
 from tests.support.benchmarks import wanted
+from tests.support.plugins import BLOCKS, Blocks, Brightness
+from tests.support.toys import batch_of, images, toy
 
 MINIMAL = {
     "name": "toy",
@@ -47,6 +56,123 @@ def test_a_nested_type_starts_from_its_own_defaults() -> None:
     swag = resolve(changed(explainers=fields)).explainers["swag"]
     assert isinstance(swag, SWAG)
     assert swag.superpixels == Quickshift(max_dist=50.0)
+
+
+def test_a_segmenter_of_others_goes_from_a_configuration_to_saliencies() -> None:
+    fields = {"superpixels": {"type": "tests.support.plugins:Blocks", "side": 8}}
+    raw = changed(explainers={"swag": fields, "lime": {**fields, "num_samples": 6}})
+    explainers = resolve(raw).explainers
+    assert explainers["swag"] == SWAG(superpixels=Blocks(side=8))
+    assert explainers["lime"] == LIME(superpixels=Blocks(side=8), num_samples=6)
+    assert describe(explainers["swag"])["superpixels"] == {
+        "class": "Blocks",
+        "module": "tests.support.plugins",
+        "side": 8,
+    }
+    for explainer in explainers.values():
+        signals = Signals(toy(), batch_of(images(2)), explainer.needs)
+        saliency_BHW = explainer(signals)
+        blocks = saliency_BHW.unfold(1, 8, 8).unfold(2, 8, 8).flatten(3)
+        assert torch.equal(blocks.amin(3), blocks.amax(3))
+        assert all(saliency_HW.unique().numel() > 4 for saliency_HW in saliency_BHW)
+
+
+def test_an_instance_of_a_segmenter_brings_its_own_settings() -> None:
+    fields = {"swag": {"superpixels": {"type": "tests.support.plugins:BLOCKS"}}}
+    assert resolve(changed(explainers=fields)).explainers["swag"] == SWAG(superpixels=BLOCKS)
+
+
+@pytest.mark.parametrize(
+    ("superpixels", "message"),
+    [
+        ({"side": 0}, r"explainers\.swag: superpixels: side must be at least 1, got 0"),
+        ({"side": "8"}, r"explainers\.swag: superpixels\.side: .*integer, got '8'"),
+        ({"sdie": 8}, r"'explainers\.swag\.superpixels\.sdie'; did you mean 'side'\?"),
+        ({"type": "slik"}, r"superpixels\.type: segmenter 'slik' is unknown; did you mean 'slic'"),
+        ({"type": "os:path"}, r"superpixels\.type: 'os:path' is no segmenter; wanted a frozen"),
+        (
+            {"type": "tests.support.plugins:toy_cnn"},
+            r"superpixels\.type: 'tests\.support\.plugins:toy_cnn' is no segmenter",
+        ),
+        ({"type": "quickshift", "max_dist": -1}, r"superpixels: max_dist must be positive"),
+    ],
+)
+def test_wrong_segmenters(superpixels: dict[str, object], message: str) -> None:
+    fields = {"type": "tests.support.plugins:Blocks", **superpixels}
+    with pytest.raises(UserError, match=message):
+        resolve(changed(explainers={"swag": {"superpixels": fields}}))
+
+
+@pytest.mark.parametrize("value", [3, None, "slic"])
+def test_superpixels_are_a_mapping_of_fields(value: object) -> None:
+    message = r"explainers\.swag: superpixels: wanted a mapping of fields, got "
+    with pytest.raises(UserError, match=message + repr(value)):
+        resolve(changed(explainers={"swag": {"superpixels": value}}))
+
+
+def test_a_field_of_one_class_takes_no_segmenter_of_another() -> None:
+    fields = {"type": "tests.config.test_config:OnSlic", "superpixels": {"type": "quickshift"}}
+    with pytest.raises(UserError, match=r"explainers\.own: superpixels: .*instance of SLIC"):
+        resolve(changed(explainers={"own": fields}))
+    fields["superpixels"] = {"type": "slic", "num_segments": 5}
+    made = resolve(changed(explainers={"own": fields})).explainers["own"]
+    assert made == OnSlic(superpixels=SLIC(num_segments=5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnSlic:
+    """An explainer whose author allows one class of superpixels."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "region"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    superpixels: SLIC = SLIC()
+
+    def __call__(self, signals: Signals) -> torch.Tensor:
+        return signals.segments(self.superpixels).float()
+
+
+def test_fields_that_are_not_given_are_of_their_types_too() -> None:
+    """Stored keys are made of 4.0 where the default is 4."""
+    lime = resolve(changed(explainers=["lime"])).explainers["lime"]
+    assert repr(lime.superpixels) == "Quickshift(kernel_size=4.0, max_dist=200.0, ratio=0.2)"  # type: ignore[attr-defined]
+    assert key_of(lime) == "2af33c70dccf8263ceeb65a63fef9f7e36a335dc2123f54303b0bb249182dd29"
+
+
+def test_a_class_stands_for_its_default_settings() -> None:
+    raw = changed(
+        explainers={"own": {"type": "tests.support.plugins:Brightness", "offset": 2.0}},
+        metrics={"del": {"type": "swag.metrics:Deletion", "steps": 4}},
+    )
+    benchmark = resolve(raw)
+    assert benchmark.explainers["own"] == Brightness(offset=2.0)
+    assert benchmark.metrics["del"] == Deletion(steps=4)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"explainers": {"x": {"type": "os:path"}}}, r"explainers\.x: 'os:path' is no explainer"),
+        (
+            {"metrics": {"x": {"type": "tests.support.plugins:BRIGHTNESS"}}},
+            r"metrics\.x: .* is no metric; .*swag\.protocols\.Metric or ExplainerMetric has",
+        ),
+        (
+            {"explainers": {"x": {"type": "swag.models:ModelSpec"}}},
+            r"explainers\.x: ModelSpec has no default settings: .*'architecture'",
+        ),
+        ({"datasets": {"x": {"type": "os:path"}}}, r"datasets\.x: 'os:path' is no dataclass"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(raw: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve(changed(**raw))
+
+
+def test_a_metric_of_others_may_judge_the_explainer_itself() -> None:
+    raw = changed(metrics={"deletion": {}, "own": {"type": "tests.support.plugins:NumPasses"}})
+    benchmark = resolve(raw)
+    assert (list(benchmark.metrics), list(benchmark.timings)) == (["deletion"], ["own"])
 
 
 def test_a_model_may_have_other_weights_on_a_data_set() -> None:

@@ -24,7 +24,16 @@ from swagflow.engine.resources import choose_resources
 from swagflow.engine.todo import todo_of
 from swagflow.errors import UserError
 from swagflow.forecast.assumed_data import assume
-from swagflow.forecast.cost import RETRAINING, SHARED, TIMING, Estimate, Line, Lines, Subject, Work
+from swagflow.forecast.cost import (
+    RETRAINING,
+    SHARED,
+    TIMING,
+    Amounts,
+    CostLine,
+    Estimate,
+    Lines,
+    Subject,
+)
 from swagflow.forecast.plan_table import PlanOptions, parse_rates, short, span, totals
 from swagflow.forecast.throughput import Throughput, Unit, measure
 from swagflow.store.run_folder import Store
@@ -56,7 +65,7 @@ def test_the_passes_planned_are_those_that_are_run(tmp_path: Path) -> None:
     benchmark = resolve(
         changed(explainers=explainers, metrics={"deletion": {"steps": 8}}, shard_size=4)
     )
-    planned = Work()
+    planned = Amounts()
     for line in lines_of(benchmark, tmp_path / "a").values():
         planned.update(line.work)
     run = 0
@@ -156,7 +165,7 @@ def test_hours_and_price_by_hand() -> None:
     known = Throughput("machine", {unit.key: 2.0})
     lines: Lines = {}
     for name, images in (("lime", 3600), (TIMING, 900)):
-        lines[SQUARES, name] = Line(images, work=Work({unit: images}))
+        lines[SQUARES, name] = CostLine(images, work=Amounts({unit: images}))
     text = " ".join(
         totals(lines, known, choose_resources(4, device="cpu"), PlanOptions(price_per_hour=3.0))
     )

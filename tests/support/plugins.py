@@ -14,9 +14,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from swag.classifier import Classifier
+from swag.protocols import Explainer, passes_of
 from swag.rng import generator
 from swag.signals import Signals
-from swag.types import Kind
+from swag.types import Batch, Kind, Score
 from swagflow.data import Sample
 from swagflow.errors import ImageError
 
@@ -137,6 +139,38 @@ class Gated:
         return signals.batch.image_BCHW.mean(1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Blocks:
+    """Superpixels that are squares, as a third party's segmenter."""
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    side: int = 4
+
+    def __post_init__(self) -> None:
+        if self.side < 1:
+            raise ValueError(f"side must be at least 1, got {self.side}")
+
+    def __call__(self, signals: Signals) -> Tensor:
+        count, _, height, width = signals.batch.image_BCHW.shape
+        row_H, column_W = torch.arange(height) // self.side, torch.arange(width) // self.side
+        labels_HW = row_H[:, None] * -(-width // self.side) + column_W
+        return labels_HW.expand(count, -1, -1).to(signals.batch.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumPasses:
+    """Model passes that an explainer declares; judges the explainer itself."""
+
+    version: ClassVar[int] = 1
+    higher_is_better: ClassVar[bool] = False
+    images: int = 2
+
+    def measure(self, explainer: Explainer, classifier: Classifier, batch: Batch) -> Score:
+        count = float(sum(passes_of(explainer)))
+        return Score(value_B=torch.full((len(batch),), count, dtype=torch.float64))
+
+
+BLOCKS = Blocks(side=8)
 BRIGHTNESS = Brightness()
 FAILING = Failing()
 GATED = Gated()

@@ -155,13 +155,13 @@ class Fraction(nn.Module):
 
 
 class Counted(nn.Module):
-    """A model that notes the size of each forward pass and counts the backward passes."""
+    """A model that notes the size of each forward and each backward pass."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
         self.forwards: list[int] = []
-        self.num_backwards = 0
+        self.backwards: list[int] = []
         self.train(model.training)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -171,8 +171,12 @@ class Counted(nn.Module):
             logits.register_hook(self._count)
         return logits
 
-    def _count(self, _gradient: Tensor) -> None:
-        self.num_backwards += 1
+    @property
+    def num_backwards(self) -> int:
+        return len(self.backwards)
+
+    def _count(self, gradient: Tensor) -> None:
+        self.backwards.append(len(gradient))
 
 
 _HOOKS = (

@@ -19,7 +19,7 @@ from swagflow.data import Sample
 from swagflow.errors import ImageError
 from swagflow.train.fitting import Fit
 from swagflow.train.images import Images
-from swagflow.train.process_group import Group
+from swagflow.train.process_group import ProcessGroup
 from swagflow.train.train_config import Augmentation, TrainConfig
 from swagflow.train.training import TrainResult, prepare
 
@@ -120,7 +120,7 @@ def _take_part(
             yield batch
 
     Images.batches = stopping  # type: ignore[method-assign, assignment]
-    prepare(run, run_dir, size).run(CPU, Group.joined())
+    prepare(run, run_dir, size).run(CPU, ProcessGroup.joined())
     dist.destroy_process_group()
 
 

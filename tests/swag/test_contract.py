@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 
 import swag
-from swag.catalog import EXPLAINERS, METRICS
+from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS
 from swag.lookup import lookup
 from swag.metrics.deletion import Deletion
-from swag.protocols import Explainer, Metric
+from swag.protocols import Explainer, ExplainerMetric, Metric
 from swag.signals import GRADIENTS, Signals
 from swag.types import Batch, Kind, Score
 from tests.support.toys import (
-    Counted,
     annotated,
     classifier_of,
     columns_of,
@@ -34,7 +33,8 @@ SMALL_EXPLAINERS = {name: reduced(explainer) for name, explainer in EXPLAINERS.i
 SMALL_METRICS = {name: reduced(metric) for name, metric in METRICS.items()}
 each_explainer = pytest.mark.parametrize("name", EXPLAINERS)
 each_metric = pytest.mark.parametrize("name", METRICS)
-each = pytest.mark.parametrize("item", [*EXPLAINERS.values(), *METRICS.values()], ids=repr)
+ITEMS = [*EXPLAINERS.values(), *METRICS.values(), *EXPLAINER_METRICS.values()]
+each = pytest.mark.parametrize("item", ITEMS, ids=repr)
 
 
 def explained(explainer: Explainer, batch: Batch, batch_size: int = 4) -> Tensor:
@@ -77,6 +77,7 @@ def assert_same_score(found: Score, expected: Score, index: list[int]) -> None:
 
 @each
 def test_is_a_frozen_configuration(item: Any) -> None:
+    assert isinstance(item, Explainer | Metric | ExplainerMetric)
     assert type(item).__doc__
     assert item.version >= 1
     assert type(item)(**{f.name: getattr(item, f.name) for f in dataclasses.fields(item)}) == item
@@ -141,34 +142,6 @@ def test_explainers_that_share_signals_do_not_disturb_each_other() -> None:
             assert_same(saliency_BHW, explained(explainers[name], batch))
 
 
-@each_explainer
-def test_explainer_runs_no_more_passes_than_it_declares(name: str) -> None:
-    """Beside them there are the classification pass, common to all, and constant images."""
-    explainer, model = SMALL_EXPLAINERS[name], Counted(toy_cnn())
-    classifier = classifier_of(model, cam_layer="model.4", batch_size=64)
-    signals = Signals(classifier, annotated(images(3)), explainer.needs)
-    signals.target_B  # noqa: B018
-    classification = (list(model.forwards), model.num_backwards)
-    assert classification == ([3], len(explainer.needs))
-    explainer(signals)
-    declared = 3 * getattr(explainer, "num_forwards", 0)
-    assert bool(declared) == (sum(model.forwards) > 3)
-    assert sum(model.forwards) - 3 <= declared + 2
-    assert (model.num_backwards > classification[1]) == hasattr(explainer, "num_backwards")
-
-
-def test_all_gradient_methods_together_cost_one_forward_and_two_backward_passes() -> None:
-    cheap = {name: item for name, item in EXPLAINERS.items() if not hasattr(item, "num_forwards")}
-    assert len(cheap) >= 14
-    model = Counted(toy_cnn())
-    needs = itertools.chain.from_iterable(item.needs for item in cheap.values())
-    classifier = classifier_of(model, cam_layer="model.4")
-    signals = Signals(classifier, annotated(images(2, 24)), needs)
-    for explainer in cheap.values():
-        explainer(signals)
-    assert (model.forwards, model.num_backwards) == ([2], 2)
-
-
 @each_metric
 def test_score_has_shape_and_type(name: str) -> None:
     batch = annotated(images(3))
@@ -208,17 +181,6 @@ def test_no_other_image_and_no_batch_size_changes_a_score(name: str) -> None:
         assert_same_score(metric(Signals(classifier, part), ramp(part)), expected, index)
 
 
-@each_metric
-def test_metric_runs_the_passes_that_it_declares(name: str) -> None:
-    metric, batch, model = SMALL_METRICS[name], annotated(images(3)), Counted(toy_cnn())
-    signals = Signals(classifier_of(model), batch)
-    signals.target_B  # noqa: B018
-    metric(signals, ramp(batch))
-    declared = 3 * getattr(metric, "num_forwards", 0)
-    assert declared <= sum(model.forwards) - 3 <= declared + 2
-    assert model.num_backwards == 0
-
-
 @each_explainer
 def test_explain_gives_what_the_explainer_gives(name: str) -> None:
     explainer, image_BCHW, model = SMALL_EXPLAINERS[name], images(2), toy_cnn().train()
@@ -234,6 +196,8 @@ def test_explain_takes_one_image_and_a_name() -> None:
     image_CHW = images(1)[0]
     found = swag.explain(toy_cnn(), image_CHW, method="guided_backprop")
     expected = swag.explain(toy_cnn(), image_CHW[None], method=EXPLAINERS["guided_backprop"])
+    assert torch.equal(found, expected[0])
+    found = swag.explain(toy_cnn(), image_CHW, method="swag.explainers:GuidedBackprop")
     assert torch.equal(found, expected[0])
 
 

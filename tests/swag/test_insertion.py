@@ -174,6 +174,8 @@ def test_errors() -> None:
     signals = Signals(toy(), batch_of(images(1, 16)))
     with pytest.raises(ValueError, match="insertion needs at least 1 step, got 0"):
         Insertion(steps=0)
+    with pytest.raises(ValueError, match="fill 'white' is unknown; choose one of mean, black"):
+        Insertion(fill="white")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"shape \(1, 4, 4\) does not fit images"):
         Insertion()(signals, torch.zeros(1, 4, 4))
     with pytest.raises(ValueError, match="not finite"):

@@ -11,9 +11,10 @@ from lime.lime_base import LimeBase
 from lime.lime_image import LimeImageExplainer
 from sklearn.metrics import pairwise_distances
 
-from swag.explainers.lime import LIME, Fill, kernel, ridge
+from swag.explainers.lime import LIME, kernel, ridge
 from swag.rng import generator
 from swag.superpixels import SLIC, Quickshift
+from swag.types import Fill
 from tests.support.perturbed import (
     classifier,
     numpy_probability,

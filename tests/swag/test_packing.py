@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from swag.packing import Part, passes, target_probability
+from swag.packing import CopiesOfImage, passes, target_probability
 from tests.support.perturbed import classifier, photographs, signals
 
 
@@ -33,7 +33,7 @@ def test_passes_hold_each_copy_once_in_order_and_all_but_the_last_are_full(
         assert all(part.last - part.first == part.rows.stop - part.rows.start for part in parts)
 
 
-def fade(copies_TCHW: Tensor, part: Part, image_CHW: Tensor) -> None:
+def fade(copies_TCHW: Tensor, part: CopiesOfImage, image_CHW: Tensor) -> None:
     factor_T = torch.arange(part.first, part.last) / 4
     torch.mul(image_CHW, factor_T[:, None, None, None], out=copies_TCHW)
 

@@ -7,8 +7,9 @@ import threading
 import pytest
 import torch
 
+from swag.protocols import Segmenter
 from swag.signals import Signals
-from swag.superpixels import SLIC, Quickshift, Segmenters
+from swag.superpixels import SLIC, Quickshift
 from swag.superpixels.parallel import each
 from swagflow.engine import resources
 from swagflow.engine.resources import Resources
@@ -37,7 +38,7 @@ def test_an_error_of_one_image_is_raised(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("segmenter", [SLIC(num_segments=12), Quickshift(kernel_size=2)])
 def test_superpixels_do_not_depend_on_threads(
-    monkeypatch: pytest.MonkeyPatch, segmenter: Segmenters
+    monkeypatch: pytest.MonkeyPatch, segmenter: Segmenter
 ) -> None:
     found = []
     for threads in (1, 3):

@@ -16,7 +16,7 @@ from torch import Tensor
 from swag.importance import pixel_importance
 from swag.protocols import Segmenter
 from swag.signals import Signals
-from swag.superpixels import SLIC, Quickshift, Segmenters
+from swag.superpixels import SLIC, Quickshift
 from swag.superpixels.lab import lab_BHWC
 from swag.superpixels.segmenters import Features, Implementation
 from swag.superpixels.slic import cluster
@@ -37,7 +37,7 @@ def noisy(count: int, size: int) -> Tensor:
     return (0.7 * images(count, size) + 0.3 * noise).float()
 
 
-def segments(segmenter: Segmenters, image_BCHW: Tensor) -> np.ndarray:
+def segments(segmenter: Segmenter, image_BCHW: Tensor) -> np.ndarray:
     return segmenter(Signals(toy(), batch_of(image_BCHW), segmenter.needs)).numpy()
 
 
@@ -158,7 +158,7 @@ def test_colours_of_no_weight_leave_the_gradient() -> None:
     ],
     ids=repr,
 )
-def test_an_image_has_the_same_superpixels_alone_and_in_any_batch(segmenter: Segmenters) -> None:
+def test_an_image_has_the_same_superpixels_alone_and_in_any_batch(segmenter: Segmenter) -> None:
     batch = batch_of(noisy(4, 37))
     together = segmented(segmenter, batch)
     assert torch.equal(segmented(segmenter, take(batch, [3, 1, 0, 2])), together[[3, 1, 0, 2]])
@@ -166,7 +166,7 @@ def test_an_image_has_the_same_superpixels_alone_and_in_any_batch(segmenter: Seg
         assert torch.equal(segmented(segmenter, take(batch, [index])), together[index : index + 1])
 
 
-def segmented(segmenter: Segmenters, batch: Batch) -> Tensor:
+def segmented(segmenter: Segmenter, batch: Batch) -> Tensor:
     return segmenter(Signals(toy(), batch))
 
 

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from swag.rng import generator
 from swagflow.data import Sample
 from swagflow.errors import UserError
 from swagflow.train.fitting import Fit
-from swagflow.train.images import Images
-from swagflow.train.process_group import Group
+from swagflow.train.images import Images, drawn, shuffled
+from swagflow.train.process_group import ProcessGroup
 from swagflow.train.train_config import Augmentation
 from tests.support.trainings import Colours
 
@@ -75,9 +76,32 @@ def _changed(image_CHW: Tensor, inverted: bool) -> Tensor:
     return 1 - image_CHW if inverted else image_CHW
 
 
+@pytest.mark.parametrize(
+    ("purpose", "batches"),
+    [
+        (
+            "roar_epoch",
+            [([4, 0, 8], [True, True, True]), ([1, 2, 7], [False, True, False])],
+        ),
+        (
+            "training_order",
+            [([8, 7, 0], [True, True, True]), ([2, 1, 9], [False, True, False])],
+        ),
+    ],
+)
+def test_an_epoch_draws_its_order_first_and_then_for_each_batch(
+    purpose: str, batches: list[tuple[list[int], list[bool]]]
+) -> None:
+    """Pinned, because weights and the accuracies that keys stand for are made of these numbers."""
+    rng = generator(0, "1", purpose)
+    positions = shuffled(np.array([0, 1, 2, 4, 7, 8, 9]), 3, rng)
+    found = [(batch.tolist(), drawn(len(batch), rng).flatten().tolist()) for batch in positions]
+    assert found == batches
+
+
 @pytest.mark.parametrize(("count", "size"), [(7, 1), (7, 2), (8, 3), (3, 3), (2, 3), (0, 2)])
 def test_shares_make_up_the_whole(count: int, size: int) -> None:
-    shares = [range(count)[Group(rank, size).share(count)] for rank in range(size)]
+    shares = [range(count)[ProcessGroup(rank, size).share(count)] for rank in range(size)]
     assert [index for share in shares for index in share] == list(range(count))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
@@ -86,7 +110,7 @@ def test_workers_share_each_batch_as_one_process_would_see_it() -> None:
     recipe = Fit(epochs=1, learning_rate=1.0, batch_size=5)
     both = Augmentation(flip=True, colours=True)
     whole = list(images().batches(recipe, 3, both))
-    parts = [list(images().batches(recipe, 3, both, Group(rank, 2))) for rank in (0, 1)]
+    parts = [list(images().batches(recipe, 3, both, ProcessGroup(rank, 2))) for rank in (0, 1)]
     assert [len(label_B) for _, label_B in parts[0]] == [2, 2]
     assert [len(label_B) for _, label_B in parts[1]] == [3, 3]
     for batch, *shares in zip(whole, *parts, strict=True):

@@ -12,7 +12,7 @@ from rich.markup import escape
 from ..progress import Meter, meter
 
 if TYPE_CHECKING:
-    from ..data.check import Part
+    from ..data.check import SplitReport
 
 app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
 
@@ -60,7 +60,7 @@ def check_data(
     return 1
 
 
-def _line(part: Part) -> str:
+def _line(part: SplitReport) -> str:
     return (
         f"{part.split or 'all'}: {part.num_images:,} images of {part.num_classes:,} classes, "
         f"{part.num_boxed:,} with boxes, {part.num_masked:,} with a mask, "

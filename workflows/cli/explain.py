@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ..errors import ImageError, UserError
+from ..errors import ImageError, UserError, as_user_error
 
 EXAMPLE = "Example: swagflow explain cat.jpg --model resnet50 --method swag_ig --output cat.png"
 
@@ -49,24 +49,25 @@ def explain_image(
 
     import swag
     from swag.catalog import EXPLAINERS
-    from swag.lookup import lookup
     from swag.models import ModelSpec, load_classifier
     from swag.models.tiny import TINY
 
+    from ..config.presets import preset_of
     from ..data import load_image
     from ..hardware import default_device
     from ..report.gallery import save_explanation
 
     architecture, weights = model
+    explainer = preset_of("explainer", method, EXPLAINERS)
     try:
-        explainer = lookup("explainer", method, EXPLAINERS)
-        spec = ModelSpec(architecture=architecture, weights=weights or "default")
-        classifier = load_classifier(spec, device=default_device(), batch_size=32)
-        size, _ = classifier.image_size or ((112, 112) if architecture in TINY else (224, 224))
-        picture, _ = load_image(image, size)
+        with as_user_error():
+            spec = ModelSpec(architecture=architecture, weights=weights or "default")
+            classifier = load_classifier(spec, device=default_device(), batch_size=32)
+            size, _ = classifier.image_size or ((112, 112) if architecture in TINY else (224, 224))
+            picture, _ = load_image(image, size)
     except FileNotFoundError:
         raise UserError(f"image {str(image)!r} was not found; give the path of a picture") from None
-    except (ValueError, ImageError) as error:
+    except ImageError as error:
         raise UserError(str(error)) from error
     batch = swag.Batch(
         image_BCHW=picture[None].to(classifier.device),

@@ -33,7 +33,7 @@ def explainers() -> list[Entry]:
 
 def metrics() -> list[Entry]:
     """Return the catalog's and efficiency, then those of other packages."""
-    known = _classes("swag.catalog", "METRICS") + _classes(f"{PACKAGE}.config.load", "EFFICIENCY")
+    known = _classes("swag.catalog", "METRICS") + _classes("swag.catalog", "EXPLAINER_METRICS")
     return _with_plugins("metrics", known)
 
 

@@ -32,6 +32,8 @@ def write_report(uri: str, console: Console) -> int:
 
     def open_dataset(name: str) -> Dataset | None:
         fields = dict(described.datasets.get(name, {}))
+        if "module" in fields:
+            return None  # of another package; no code that a run folder names is imported
         factory = {kind.__name__: kind for kind in DATASETS.values()}.get(fields.pop("class", ""))
         try:
             return None if factory is None else factory(**fields).open()

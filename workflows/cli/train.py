@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from ..errors import UserError
+from ..errors import as_user_error
 from ..progress import duration
 from .options import Address, Device, Set
 
@@ -80,13 +80,10 @@ def train_models(
                 highlight=False,
             )
 
-        try:
-            with one_driver(Folder.at(run_dir), run_dir, console):
-                if resources.num_workers:
-                    console.print(f"{title}: starting {resources}", highlight=False)
-                result = train_one(about, run_dir, say)
-        except ValueError as error:
-            raise UserError(f"models.{name}: {error}") from error
+        with as_user_error(f"models.{name}"), one_driver(Folder.at(run_dir), run_dir, console):
+            if resources.num_workers:
+                console.print(f"{title}: starting {resources}", highlight=False)
+            result = train_one(about, run_dir, say)
         console.print(
             f"{result.weights} (sha256 of the weights {result.weights_sha256})", soft_wrap=True
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from swag.metrics.efficiency import Efficiency
 from swag.models import ModelSpec
-from swag.protocols import Explainer, Metric
+from swag.protocols import Explainer, ExplainerMetric, Metric
 
 from ..data import DatasetConfig
 from ..store.experiments import Experiment, Roar
@@ -22,7 +21,7 @@ class Benchmark:
     models: Mapping[str, ModelSpec]
     explainers: Mapping[str, Explainer]
     metrics: Mapping[str, Metric]
-    timings: Mapping[str, Efficiency] = field(default_factory=dict)
+    timings: Mapping[str, ExplainerMetric] = field(default_factory=dict)
     """Metrics of an explainer itself; a configuration has them among its metrics."""
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     roar: Mapping[str, Roar] = field(default_factory=dict)

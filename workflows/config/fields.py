@@ -3,83 +3,111 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, cast
+from functools import cache
+from typing import Any, TypeVar, cast, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
 
-from swag.superpixels import SLIC, Quickshift
+from swag.catalog import SEGMENTERS
+from swag.lookup import did_you_mean
+from swag.protocols import Segmenter
 
-from ..errors import UserError
+from ..errors import UserError, as_user_error
+from .presets import preset_of
 
 T = TypeVar("T")
-NESTED_TYPES: dict[str, type] = {"slic": SLIC, "quickshift": Quickshift}
 
 
 def configured(preset: T, fields: Mapping[str, Any], path: str) -> T:
     """Return `preset` with `fields` merged deeply over its own and strictly checked.
 
-    A nested object keeps its preset's fields where none are given; its `type` may name another
-    class of `NESTED_TYPES`, whose defaults then count.
+    A nested object keeps its preset's fields where none are given. That of a segmenter may name
+    another by its `type`, whose own defaults then count.
 
     Raises:
         UserError: an unknown key, or a value of the wrong type or out of range; it names the path.
     """
-    merged = json.dumps(_merge(preset, fields, path))
-    adapter = cast("TypeAdapter[T]", TypeAdapter(type(preset)))
-    try:
-        return adapter.validate_json(merged, strict=True, extra="forbid")
-    except ValidationError as error:
-        raise UserError(f"{path}: {_first_problem(error)}") from error
+    return _configured(preset, fields, path, ())
 
 
-def _merge(preset: Any, fields: Mapping[str, Any], path: str) -> dict[str, Any]:
-    merged: dict[str, Any] = {
-        field.name: getattr(preset, field.name) for field in dataclasses.fields(preset)
-    }
-    for key, value in fields.items():
-        require_known(key, merged, f"{path}.{key}")
-        current = merged[key]
+def _configured(preset: T, fields: Mapping[str, Any], path: str, above: tuple[str, ...]) -> T:
+    """Return what `configured` does, for an object at `above` within that at `path`."""
+    instance: Any = preset
+    kind: type = type(preset)
+    names = [item.name for item in dataclasses.fields(instance) if item.init]
+    merged = {name: getattr(instance, name) for name in names}
+    for key in fields:
+        require_known(key, merged, ".".join((path, *above, str(key))))
+    # Fields that are not given are checked as well: 4 becomes the 4.0 that stored keys are made of.
+    for key, current in merged.items():
+        place = (*above, key)
+        value = fields.get(key, {} if dataclasses.is_dataclass(current) else current)
         if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
-            merged[key] = _nested(current, dict(value), f"{path}.{key}")
-        else:
-            merged[key] = value
-    return {
-        key: dataclasses.asdict(value)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type)
-        else value
-        for key, value in merged.items()
-    }
+            value = _nested(current, dict(value), path, place)
+        with as_user_error(path):
+            merged[key] = _checked(_adapter(kind, key), current, value, place)
+    with as_user_error(": ".join((path, *([".".join(above)] if above else [])))):
+        return cast(T, dataclasses.replace(instance, **merged))
 
 
-def _nested(current: Any, value: dict[str, Any], path: str) -> dict[str, Any]:
-    name = value.pop("type", None)
-    if name is not None:
-        require_known(name, NESTED_TYPES, f"{path}.type")
-        if not isinstance(current, NESTED_TYPES[name]):
-            current = NESTED_TYPES[name]()
-    return _merge(current, value, path)
+def _nested(current: Any, fields: dict[str, Any], path: str, place: tuple[str, ...]) -> Any:
+    if isinstance(current, Segmenter) and "type" in fields:
+        where = ".".join((path, *place, "type"))
+        other = preset_of("segmenter", fields.pop("type"), SEGMENTERS, where)
+        current = current if type(other) is type(current) else other
+    return _configured(current, fields, path, place)
+
+
+def _checked(
+    adapter: TypeAdapter[Any] | None, current: Any, value: Any, place: tuple[str, ...]
+) -> Any:
+    """Return a field's value as its annotation says, or raise ValueError.
+
+    Where there is no adapter, the annotation is a protocol or a class of others: the value must
+    be what it was, or an object that has been configured.
+    """
+    is_configured = dataclasses.is_dataclass(value)
+    if adapter is None:
+        if value is current or is_configured:
+            return value
+        raise ValueError(f"{'.'.join(place)}: wanted a mapping of fields, got {value!r}")
+    try:
+        if is_configured:
+            return adapter.validate_python(value, strict=True)
+        return adapter.validate_json(json.dumps(value, default=str), strict=True, extra="forbid")
+    except ValidationError as error:
+        raise ValueError(_first_problem(error, place)) from error
+
+
+@cache
+def _adapter(kind: type, name: str) -> TypeAdapter[Any] | None:
+    """Return what checks a field of a class; None where pydantic does not know its annotation."""
+    try:
+        return TypeAdapter(get_type_hints(kind, include_extras=True)[name])
+    except PydanticSchemaGenerationError:
+        return None
 
 
 def require_known(key: str, known: Iterable[str], path: str) -> None:
     """Raise UserError, naming the nearest known key, where `key` is not one of `known`."""
-    known = list(known)
+    known = sorted(known)
     if key in known:
         return
-    close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    raise UserError(f"unknown key {path!r}; {hint}known here: {', '.join(sorted(known)) or 'none'}")
+    hint = did_you_mean(str(key), known, most=1)
+    listed = f"known here: {', '.join(known) or 'none'}"
+    raise UserError(f"unknown key {path!r}; {f'{hint} ' if hint else ''}{listed}")
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, above: tuple[str, ...]) -> str:
     problem = error.errors()[0]
-    place = ".".join(str(part) for part in problem["loc"])
+    place = ".".join((*above, *map(str, problem["loc"])))
     message = problem["msg"].removeprefix("Value error, ")
     got = problem.get("input")
     shown = "" if isinstance(got, dict) else f", got {got!r}"
-    return f"{place + ': ' if place else ''}{message}{shown}"
+    return f"{place}: {message}{shown}"
 
 
 def mapping_of(value: Any, path: str) -> dict[str, dict[str, Any]]:

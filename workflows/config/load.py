@@ -12,21 +12,20 @@ from typing import Any, TypeVar
 
 import yaml
 
-from swag.catalog import EXPLAINERS, METRICS
-from swag.lookup import lookup
-from swag.metrics.efficiency import Efficiency
+from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS
 from swag.models import ModelSpec
+from swag.protocols import ExplainerMetric, Metric
 
-from ..data import DATASETS, DatasetConfig
+from ..data import DatasetConfig
 from ..errors import UserError
 from ..store.experiments import Experiment, Roar
 from .benchmark import Benchmark
 from .compose import SECTIONS, expand_grids, include, prune, select
 from .fields import configured, mapping_of, require_known
 from .packaged import config_folder, config_names
+from .presets import dataset_class, preset_of
 from .yaml_text import parse_yaml, problem_of, read_yaml
 
-EFFICIENCY = {"efficiency": Efficiency()}
 T = TypeVar("T")
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -132,7 +131,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
             raise UserError(f"{section}: a benchmark needs at least one")
     models = _models(mapping_of(raw["models"], "models"))
     explainers = _presets("explainer", raw["explainers"], EXPLAINERS)
-    metrics = _presets("metric", raw["metrics"], {**METRICS, **EFFICIENCY})
+    metrics = _presets("metric", raw["metrics"], {**METRICS, **EXPLAINER_METRICS})
     benchmark = Benchmark(
         name=_name(raw.get("name"), "name"),
         datasets=datasets_of(mapping_of(raw["datasets"], "datasets")),
@@ -140,8 +139,8 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         on=_on("models", raw, models),
         explainers=explainers,
         explainers_on=_on("explainers", raw, explainers),
-        metrics={k: metric for k, metric in metrics.items() if not isinstance(metric, Efficiency)},
-        timings={k: metric for k, metric in metrics.items() if isinstance(metric, Efficiency)},
+        metrics={k: metric for k, metric in metrics.items() if isinstance(metric, Metric)},
+        timings={k: metric for k, metric in metrics.items() if isinstance(metric, ExplainerMetric)},
         experiments=_experiments(raw),
         roar={
             name: configured(Roar(train="", explainers=()), fields, f"roar.{name}")
@@ -160,10 +159,7 @@ def datasets_of(entries: Mapping[str, dict[str, Any]]) -> dict[str, DatasetConfi
     result: dict[str, DatasetConfig] = {}
     for name, fields in entries.items():
         kind = fields.get("type", name)
-        try:
-            factory: Any = lookup("dataset", kind, DATASETS)
-        except ValueError as error:
-            raise UserError(f"datasets.{name}: {error}") from error
+        factory: Any = dataset_class(kind, f"datasets.{name}")
         required = {
             item.name
             for item in dataclasses.fields(factory)
@@ -175,7 +171,7 @@ def datasets_of(entries: Mapping[str, dict[str, Any]]) -> dict[str, DatasetConfi
                 f"datasets.{name}.{missing[0]}=..."
             )
         path = f"datasets.{_name(name, 'datasets')}"
-        preset = factory(**dict.fromkeys(required, ""))
+        preset: DatasetConfig = factory(**dict.fromkeys(required, ""))
         own = {key: value for key, value in fields.items() if key != "type"}
         result[name] = configured(preset, own, path)
     return result
@@ -209,10 +205,7 @@ def _presets(kind: str, section: Any, table: Mapping[str, Any]) -> dict[str, Any
     result = {}
     for name, fields in mapping_of(section, f"{kind}s").items():
         path = f"{kind}s.{_name(name, f'{kind}s')}"
-        try:
-            preset = lookup(kind, fields.get("type", name), table)
-        except ValueError as error:
-            raise UserError(f"{path}: {error}") from error
+        preset = preset_of(kind, fields.get("type", name), table, path)
         own = {key: value for key, value in fields.items() if key not in {"type", "on"}}
         result[name] = configured(preset, own, path)
     return result

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from swag.lookup import lookup
 
-from ..errors import ImageError, UserError
+from ..errors import ImageError, UserError, as_user_error
 from ..hardware import num_cores
 from . import DATASETS
 from .base import Dataset, DatasetConfig
@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitReport:
     """What was found in one split."""
 
     split: str
@@ -58,12 +58,12 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Report:
+class DataReport:
     """What was found in a data set."""
 
     name: str
     root: str
-    parts: tuple[Part, ...]
+    parts: tuple[SplitReport, ...]
 
     @property
     def problems(self) -> list[str]:
@@ -82,7 +82,7 @@ def check_dataset(
     split: str | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Report:
+) -> DataReport:
     """Load every image of a data set as a run would, and compare its counts.
 
     Args:
@@ -107,14 +107,12 @@ def check_dataset(
             if progress is not None:
                 progress(done, total)
         parts.append(_part(name, part, dataset, found))
-    return Report(name, root, tuple(parts))
+    return DataReport(name, root, tuple(parts))
 
 
 def _configs(name: str, root: str, split: str | None) -> dict[str, DatasetConfig]:
-    try:
+    with as_user_error():
         factory: Any = lookup("dataset", name, DATASETS)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     fields = {field.name for field in dataclasses.fields(factory)}
     if "root" not in fields:
         raise UserError(f"{name} is not read from a folder, so there is nothing to check")
@@ -169,11 +167,11 @@ def _loaded(dataset: Dataset, threads: int) -> Iterator[tuple[str, _Loaded | Ima
         pool.shutdown(cancel_futures=True)
 
 
-def _part(name: str, split: str, dataset: Dataset, found: _Found) -> Part:
+def _part(name: str, split: str, dataset: Dataset, found: _Found) -> SplitReport:
     problems = [f"{image_id}: {error}" for image_id, error in sorted(found.errors.items())]
     if name in OFFICIAL:
         problems = [*_against(OFFICIAL[name], split, dataset, found), *problems]
-    return Part(
+    return SplitReport(
         split,
         found.num_images,
         len(found.labels),

@@ -38,6 +38,8 @@ def reconcile(store: Store, wanted: Described) -> Described:
         return wanted
     held = store.read_benchmark()
     old, new = held.plain(), wanted.plain()
+    if not held.num_images:
+        new = _without_modules(new)
     for key in FIXED:
         _require_same(store, key, old[key], new[key])
     for section, free in EXTENT.items():
@@ -49,6 +51,17 @@ def reconcile(store: Store, wanted: Described) -> Described:
 
 def _without(item: dict[str, Any], free: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key not in {*free, *FOR_READERS}}
+
+
+def _without_modules(plain: Any) -> Any:
+    """Return a description as version 0.1 wrote it, which named no module of a class of others.
+
+    The rows of such a class have another key now and are computed again.
+    """
+    if isinstance(plain, dict):
+        named = {k: v for k, v in plain.items() if k != "module" or "class" not in plain}
+        return {key: _without_modules(value) for key, value in named.items()}
+    return [_without_modules(item) for item in plain] if isinstance(plain, list) else plain
 
 
 def _merged(held: Described, wanted: Described) -> Described:

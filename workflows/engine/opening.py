@@ -14,7 +14,7 @@ from ..config.benchmark import Benchmark
 from ..config.description import describe_benchmark
 from ..config.identity import describe
 from ..data import Dataset
-from ..errors import UserError
+from ..errors import as_user_error
 from ..store.described import Described, Fields
 from ..store.parts import Subject
 
@@ -72,10 +72,8 @@ def _resolved(benchmark: Benchmark) -> Benchmark:
     """Return the benchmark with the numbers of every normalisation, which are part of its rows."""
 
     def numbers(name: str, spec: ModelSpec) -> ModelSpec:
-        try:
+        with as_user_error(f"models.{name}"):
             return resolved(spec)
-        except ValueError as error:
-            raise UserError(f"models.{name}: {error}") from error
 
     on = {
         name: {dataset: numbers(name, spec) for dataset, spec in specs.items()}
@@ -86,16 +84,12 @@ def _resolved(benchmark: Benchmark) -> Benchmark:
 
 
 def _require_size(name: str, spec: ModelSpec, dataset: str, opened: Dataset) -> None:
-    try:
+    with as_user_error(f"models.{name} on {dataset}"):
         require_size(fixed_size(spec), opened.input_size)
-    except ValueError as error:
-        raise UserError(f"models.{name} on {dataset}: {error}") from error
 
 
 def _identify(name: str, spec: ModelSpec) -> Fields:
-    try:
+    with as_user_error(f"models.{name}"):
         classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
-    except ValueError as error:
-        raise UserError(f"models.{name}: {error}") from error
     described = {key: value for key, value in describe(spec).items() if key != "weights"}
     return {**described, "weights_sha256": weights_sha256(classifier.model)}

@@ -32,7 +32,7 @@ from ..store.parquet import encoded
 from ..store.parts import KEY_DIGITS, Subject
 from ..store.run_folder import Store
 from ..train.fitting import Fit, fit
-from ..train.images import Images
+from ..train.images import Images, drawn, flipped, shuffled
 from .work import attempt
 
 NO_EXPLAINER = "none"
@@ -242,14 +242,11 @@ class _Masked:
         Order and flips depend on the recipe's seed and the epoch only, so that an interrupted job
         goes on as if it had not been.
         """
-        random = generator(recipe.seed, str(epoch), "roar_epoch")
-        order = random.permutation(self._usable)
-        size = min(recipe.batch_size, len(order))
-        for first in range(0, len(order) - size + 1, size):
-            x_BCHW, label_B = self._read(order[first : first + size].tolist(), classifier)
+        rng = generator(recipe.seed, str(epoch), "roar_epoch")
+        for position_B in shuffled(np.array(self._usable), recipe.batch_size, rng):
+            x_BCHW, label_B = self._read(position_B.tolist(), classifier)
             if flip:
-                flipped_B111 = torch.from_numpy(random.random((size, 1, 1, 1)) < 0.5)
-                x_BCHW = torch.where(flipped_B111.to(x_BCHW.device), x_BCHW.flip(3), x_BCHW)
+                x_BCHW = flipped(x_BCHW, drawn(len(position_B), rng))
             yield x_BCHW, label_B
 
     def accuracy(self, classifier: Classifier) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from swag.metrics.efficiency import CHEAP_WARM_UP
-from swag.protocols import Explainer
+from swag.protocols import Explainer, needs_of, passes_of, segmenter_of, shared_passes
 
 from ..config.benchmark import Benchmark
 from ..data import Dataset
@@ -28,7 +28,7 @@ TIMING = "efficiency timings"
 RETRAINING = "remove and retrain"
 
 
-class Work(Counter[Unit]):
+class Amounts(Counter[Unit]):
     """How many times each unit is to be done."""
 
     def passes(self, what: str) -> float:
@@ -40,15 +40,15 @@ class Work(Counter[Unit]):
 
 
 @dataclass
-class Line:
+class CostLine:
     """A row of the table: what an explainer takes on a data set and model, for instance."""
 
     images: int = 0
     rows: int = 0
     bytes: float = 0.0
-    work: Work = field(default_factory=Work)
+    work: Amounts = field(default_factory=Amounts)
 
-    def add(self, other: Line) -> None:
+    def add(self, other: CostLine) -> None:
         self.images = max(self.images, other.images)
         self.rows += other.rows
         self.bytes += other.bytes
@@ -62,7 +62,7 @@ class Subject(NamedTuple):
     model: str
 
 
-Lines = dict[tuple[Subject, str], Line]
+Lines = dict[tuple[Subject, str], CostLine]
 
 
 def units_of(*tables: Lines) -> set[Unit]:
@@ -71,7 +71,7 @@ def units_of(*tables: Lines) -> set[Unit]:
 
 
 class Estimate:
-    """Work of a benchmark, line by line.
+    """What a benchmark takes, line by line.
 
     Args:
         benchmark: what is computed.
@@ -88,9 +88,9 @@ class Estimate:
         for kind, shards in _kinds(todo.plan.shards).items():
             for name, line in self._shards(kind, shards):
                 subject = Subject(kind[0], kind[1])
-                lines.setdefault((subject, name), Line()).add(line)
+                lines.setdefault((subject, name), CostLine()).add(line)
         for job in todo.jobs:
-            line = lines.setdefault((Subject(job.dataset, job.model), RETRAINING), Line())
+            line = lines.setdefault((Subject(job.dataset, job.model), RETRAINING), CostLine())
             line.add(self._job(job))
         workers = max(resources.num_workers or 1, 1)
         for (subject, name), line in lines.items():
@@ -105,22 +105,22 @@ class Estimate:
         """Return the lines of the efficiency table; without a throughput, once each explainer."""
         lines: Lines = {}
         for shard in todo.timings.shards:
-            line = lines.setdefault((Subject(shard.dataset, shard.model), TIMING), Line())
+            line = lines.setdefault((Subject(shard.dataset, shard.model), TIMING), CostLine())
             line.add(self._timing(shard, throughput))
         return lines
 
-    def _shards(self, kind: _Kind, shards: Sequence[Shard]) -> Iterator[tuple[str, Line]]:
+    def _shards(self, kind: _Kind, shards: Sequence[Shard]) -> Iterator[tuple[str, CostLine]]:
         """Yield the lines of shards that ask for the same."""
         dataset, model, tasks = kind
         images = sum(len(shard.image_ids) for shard in shards)
         fresh = [self._benchmark.explainer(name, model) for name, is_new, _ in tasks if is_new]
-        shared = Line(images)
+        shared = CostLine(images)
         shared.work[self._loading(dataset)] += images
         self._shared_passes(shared.work, Subject(dataset, model), fresh, images)
         yield SHARED, shared
         seen: set[Unit] = set()
         for name, is_new, metrics in tasks:
-            line = Line(images, images * (is_new + len(metrics)))
+            line = CostLine(images, images * (is_new + len(metrics)))
             line.bytes = BYTES_PER_SCORE * images * len(metrics)
             explainer = self._benchmark.explainer(name, model)
             if is_new:
@@ -135,7 +135,7 @@ class Estimate:
             line.work[self._unit("scores", "a part", dataset)] += len(shards) * len(metrics)
             yield name, line
 
-    def _job(self, job: RoarJob) -> Line:
+    def _job(self, job: RoarJob) -> CostLine:
         roar = self._benchmark.roar[job.dataset]
         training, validation = (
             len(self._datasets[name].image_ids) for name in (roar.train, job.dataset)
@@ -149,18 +149,18 @@ class Estimate:
             roar.batch_size,
             (spec, recipe_of(roar, job.repeat)),
         )
-        line = Line(validation, rows=1)
+        line = CostLine(validation, rows=1)
         line.work[step] = training * roar.epochs
         line.work[self._pass("forward", Subject(job.dataset, job.model))] = validation
         if job.fraction:
             line.work[self._unit("ranks", "a saliency", job.dataset)] = training + validation
         return line
 
-    def _timing(self, shard: Shard, throughput: Throughput | None) -> Line:
+    def _timing(self, shard: Shard, throughput: Throughput | None) -> CostLine:
         (task,) = shard.tasks
         images = len(shard.image_ids)
         explainer = self._benchmark.explainer(task.explainer, shard.model)
-        once = Work()
+        once = Amounts()
         subject = Subject(shard.dataset, shard.model)
         self._shared_passes(once, subject, [explainer], 1)
         self._method(once, subject, explainer, 1)
@@ -168,30 +168,32 @@ class Estimate:
         turn = min(self._benchmark.batch_size, images)
         is_warmed = throughput is not None and once.seconds(throughput) * turn <= CHEAP_WARM_UP
         times = 1 + 2 * images + (turn if is_warmed else 0)
-        line = Line(images, images, BYTES_PER_SCORE * images)
-        line.work = Work({unit: amount * times for unit, amount in once.items()})
+        line = CostLine(images, images, BYTES_PER_SCORE * images)
+        line.work = Amounts({unit: amount * times for unit, amount in once.items()})
         line.work[self._loading(shard.dataset)] += images
         self._shared_passes(line.work, subject, [], images)
         return line
 
     def _shared_passes(
-        self, work: Work, subject: Subject, explainers: Iterable[Explainer], images: int
+        self, work: Amounts, subject: Subject, explainers: Iterable[Explainer], images: int
     ) -> None:
         """Add what the signals of some explainers cost together: a forward, 0 to 2 backward."""
-        needs = frozenset[str]().union(*(explainer.needs for explainer in explainers))
-        work[self._pass("forward", subject)] += images
-        if num_backwards := bool(needs & {"gradient", "layer"}) + ("guided_gradient" in needs):
-            work[self._pass("backward", subject)] += images * num_backwards
+        shared = shared_passes(frozenset[str]().union(*map(needs_of, explainers)))
+        work[self._pass("forward", subject)] += images * shared.forwards
+        if shared.backwards:
+            work[self._pass("backward", subject)] += images * shared.backwards
 
-    def _method(self, work: Work, subject: tuple[str, str], item: object, images: int) -> None:
+    def _method(self, work: Amounts, subject: tuple[str, str], item: object, images: int) -> None:
         """Add an explainer's or metric's own passes, and what it does beside them."""
-        for what in ("forward", "backward"):
-            if count := getattr(item, f"num_{what}s", 0):
-                work[self._pass(what, Subject(*subject))] += images * count
+        own = passes_of(item)
+        if own.forwards:
+            work[self._pass("forward", Subject(*subject))] += images * own.forwards
+        if own.backwards:
+            work[self._pass("backward", Subject(*subject))] += images * own.backwards
         work[self._unit("method", repr(item), subject[0], item)] += images
 
     def _superpixels(self, explainer: Explainer, dataset: str) -> set[Unit]:
-        segmenter = getattr(explainer, "superpixels", None)
+        segmenter = segmenter_of(explainer)
         if segmenter is None:
             return set()
         return {self._unit("superpixels", repr(segmenter), dataset, segmenter)}

@@ -18,7 +18,7 @@ from ..engine.todo import todo_of
 from ..errors import UserError
 from ..store.run_folder import Store
 from .assumed_data import assume
-from .cost import TIMING, Estimate, Line, Lines, units_of
+from .cost import TIMING, CostLine, Estimate, Lines, units_of
 from .throughput import Throughput, measure
 
 COLUMNS = ("images", "rows", "forward", "backward", "bytes", "time")
@@ -114,9 +114,9 @@ def table_of(title: str, lines: Lines, throughput: Throughput) -> Table:
     return table
 
 
-def _grouped(lines: dict[str, Line]) -> dict[str, Line]:
+def _grouped(lines: dict[str, CostLine]) -> dict[str, CostLine]:
     """Return lines by explainer, those of a grid (NAME-VALUE-...) as one."""
-    groups: dict[str, list[tuple[str, Line]]] = {}
+    groups: dict[str, list[tuple[str, CostLine]]] = {}
     for name, line in lines.items():
         groups.setdefault(name.partition("-")[0], []).append((name, line))
     return {
@@ -127,14 +127,14 @@ def _grouped(lines: dict[str, Line]) -> dict[str, Line]:
     }
 
 
-def _sum(lines: Iterable[Line]) -> Line:
-    total = Line()
+def _sum(lines: Iterable[CostLine]) -> CostLine:
+    total = CostLine()
     for line in lines:
         total.add(line)
     return total
 
 
-def _cells(line: Line, throughput: Throughput) -> list[str]:
+def _cells(line: CostLine, throughput: Throughput) -> list[str]:
     passes = [line.work.passes("forward"), line.work.passes("backward")]
     numbers = [line.images, line.rows, *passes, line.bytes]
     return [*(short(number) for number in numbers), span(line.work.seconds(throughput))]

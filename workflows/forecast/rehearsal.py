@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from swag.classifier import Classifier
 from swag.curves.ranks import descending_order
+from swag.protocols import Explainer, needs_of, segmenter_of
 from swag.rng import generator
 from swag.signals import Signals
 from swag.types import Batch, Kind, Score
@@ -126,7 +127,7 @@ def method(subject: Any, image_BCHW: Tensor, batch_size: int, device: torch.devi
     classifier = probe(device, batch_size)
 
     def run(signals: Signals) -> object:
-        if hasattr(subject, "kind"):
+        if isinstance(subject, Explainer):
             return subject(signals).cpu()
         return subject(signals, batch.image_BCHW.mean(1))
 
@@ -144,15 +145,15 @@ def superpixels(segmenter: Any, image_BCHW: Tensor, device: torch.device) -> flo
 
 def _signals(item: Any, classifier: Classifier, batch: Batch) -> Signals:
     """Return signals whose passes for an explainer, metric or segmenter have been run."""
-    signals = Signals(classifier, batch, getattr(item, "needs", frozenset()))
+    signals = Signals(classifier, batch, needs_of(item))
     signals.target_B  # noqa: B018 - a property that runs the passes
     return signals
 
 
 def _prepared(subject: Any, classifier: Classifier, batch: Batch) -> Signals:
     signals = _signals(subject, classifier, batch)
-    if hasattr(subject, "superpixels"):
-        signals.segments(subject.superpixels)
+    if (segmenter := segmenter_of(subject)) is not None:
+        signals.segments(segmenter)
     return signals
 
 

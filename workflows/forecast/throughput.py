@@ -20,6 +20,7 @@ from torch import Tensor
 
 from swag.classifier import Classifier
 from swag.models import load_classifier
+from swag.protocols import passes_of
 from swag.signals import Signals
 
 from ..data import Dataset
@@ -205,12 +206,11 @@ def _seconds(unit: Unit, models: _Models, device: torch.device, pictures: Pictur
 def _method(unit: Unit, image_BCHW: Tensor, device: torch.device) -> float:
     """Return what an explainer or metric takes for an image beside passes and superpixels."""
     whole = rehearsal.method(unit.subject, image_BCHW, unit.batch, device)
-    num_forwards = getattr(unit.subject, "num_forwards", 0)
-    num_backwards = getattr(unit.subject, "num_backwards", 0)
-    if not num_forwards:
+    own = passes_of(unit.subject)
+    if not any(own):
         return whole
     forward, backward = _probe_seconds(unit.size, unit.batch, device)
-    return max(whole - num_forwards * forward - num_backwards * backward, 0.0)
+    return max(whole - own.forwards * forward - own.backwards * backward, 0.0)
 
 
 @cache

@@ -19,7 +19,7 @@ from ..engine.resources import Resources
 from ..errors import UserError
 from ..hardware import WORKER_ENVIRONMENT, tune_allocator
 from ..store.files import Folder
-from ..train.process_group import Group
+from ..train.process_group import ProcessGroup
 from ..train.train_config import TrainConfig
 from ..train.training import Training, TrainResult, TrainRow, prepare, read_history
 from .session import session
@@ -131,7 +131,7 @@ def _work(config: dict[str, Any]) -> None:
     tune_allocator()
     torch.set_num_threads(config["threads"])
     training: Training = ray.get(config["shared"][0])
-    training.run(get_device(), Group.joined())
+    training.run(get_device(), ProcessGroup.joined())
 
 
 def _follow(attempt: Any, folder: Folder, on_epoch: Callable[[TrainRow], None]) -> bool:

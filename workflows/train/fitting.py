@@ -19,7 +19,7 @@ from swag.rng import generator
 
 from ..config.identity import key_of
 from ..errors import UserError
-from .process_group import ALONE, Group
+from .process_group import ALONE, ProcessGroup
 
 Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
 """From an epoch's number to its batches of normalised images x_BCHW and classes label_B."""
@@ -87,7 +87,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[Epoch], None] = lambda _epoch: None,
     *,
-    group: Group = ALONE,
+    group: ProcessGroup = ALONE,
 ) -> None:
     """Train a model in place, from the checkpoint's epoch on where there is one.
 
@@ -147,7 +147,7 @@ def _epoch(
     optimizer: torch.optim.Optimizer,
     number: int,
     *,
-    group: Group,
+    group: ProcessGroup,
 ) -> float:
     """Return the mean loss of one pass over the images."""
     for parameters in optimizer.param_groups:

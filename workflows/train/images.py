@@ -17,7 +17,7 @@ from ..data import Dataset
 from ..errors import ImageError, UserError
 from ..hardware import num_cores
 from .fitting import Fit
-from .process_group import ALONE, Group
+from .process_group import ALONE, ProcessGroup
 from .train_config import Augmentation
 
 
@@ -71,7 +71,7 @@ class Images:
         )
 
     def batches(
-        self, recipe: Fit, epoch: int, augmentation: Augmentation, group: Group = ALONE
+        self, recipe: Fit, epoch: int, augmentation: Augmentation, group: ProcessGroup = ALONE
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield this process's share of an epoch's images_BCHW in [0, 1] and label_B.
 
@@ -79,23 +79,20 @@ class Images:
         that would be incomplete.
         """
         rng = generator(recipe.seed, str(epoch), "training_order")
-        order_N = rng.permutation(len(self.label_N))
-        size = min(recipe.batch_size, len(order_N))
-        mine = group.share(size)
-        for start in range(0, len(order_N) - size + 1, size):
-            image_BCHW, label_B = self.take(order_N[start : start + size][mine])
+        for position_B in shuffled(np.arange(len(self.label_N)), recipe.batch_size, rng):
+            size = len(position_B)
+            mine = group.share(size)
+            image_BCHW, label_B = self.take(position_B[mine])
             image_BCHW = image_BCHW.float() / 255
             if augmentation.flip:
-                flipped_B111 = torch.from_numpy(rng.random((size, 1, 1, 1)) < 0.5)[mine]
-                image_BCHW = torch.where(flipped_B111, image_BCHW.flip(3), image_BCHW)
+                image_BCHW = flipped(image_BCHW, drawn(size, rng)[mine])
             if augmentation.colours:
                 channel_BC = torch.from_numpy(rng.random((size, 3)).argsort(1))[mine]
                 image_BCHW = image_BCHW[torch.arange(len(channel_BC))[:, None], channel_BC]
-                inverted_B111 = torch.from_numpy(rng.random((size, 1, 1, 1)) < 0.5)[mine]
-                image_BCHW = torch.where(inverted_B111, 1 - image_BCHW, image_BCHW)
+                image_BCHW = torch.where(drawn(size, rng)[mine], 1 - image_BCHW, image_BCHW)
             yield image_BCHW, label_B
 
-    def accuracy(self, classifier: Classifier, group: Group = ALONE) -> float:
+    def accuracy(self, classifier: Classifier, group: ProcessGroup = ALONE) -> float:
         """Return the share of images whose most probable class is their label.
 
         Every process of the group counts a part of the images and returns the whole's share.
@@ -109,3 +106,26 @@ class Images:
             probability_BK = classifier.probabilities(classifier.normalise(image_BCHW))
             correct += (probability_BK.argmax(1) == label_B.to(classifier.device)).sum()
         return int(group.sum(correct)) / len(self.label_N)
+
+
+def shuffled(
+    position_N: np.ndarray, batch_size: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Yield an epoch's batches of positions, all full: what would be an incomplete one is left out.
+
+    The order is drawn first, before anything that a batch draws.
+    """
+    order_N = rng.permutation(position_N)
+    size = min(batch_size, len(order_N))
+    for first in range(0, len(order_N) - size + 1, size):
+        yield order_N[first : first + size]
+
+
+def drawn(count: int, rng: np.random.Generator) -> Tensor:
+    """Return which of `count` images something is done to, each with chance 1/2: bool (B,1,1,1)."""
+    return torch.from_numpy(rng.random((count, 1, 1, 1)) < 0.5)
+
+
+def flipped(image_BCHW: Tensor, chosen_B111: Tensor) -> Tensor:
+    """Return the images, the chosen ones mirrored left to right."""
+    return torch.where(chosen_B111.to(image_BCHW.device), image_BCHW.flip(3), image_BCHW)

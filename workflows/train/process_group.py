@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """This process among those that train together; its methods are called by all of them.
 
     Gradients are added up one parameter at a time, in the order in which backward finds them and
@@ -24,7 +24,7 @@ class Group:
     size: int = 1
 
     @classmethod
-    def joined(cls) -> Group:
+    def joined(cls) -> ProcessGroup:
         """Return the group that `torch.distributed` was set up for."""
         return cls(dist.get_rank(), dist.get_world_size())
 
@@ -68,4 +68,4 @@ class Group:
                 dist.broadcast(buffer, 0)
 
 
-ALONE = Group()
+ALONE = ProcessGroup()

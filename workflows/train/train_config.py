@@ -11,7 +11,7 @@ from swag.models import ModelSpec, resolved
 from ..config.fields import configured, mapping_of, require_known
 from ..config.load import apply_override, datasets_of, read_config
 from ..data import DatasetConfig
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from .fitting import Fit
 
 
@@ -80,10 +80,8 @@ def load_train_configs(path: str, overrides: Sequence[str] = ()) -> dict[str, Tr
 
 def _model(name: str, fields: Mapping[str, Any]) -> ModelSpec:
     spec = configured(ModelSpec(architecture=name), fields, f"models.{name}")
-    try:
+    with as_user_error(f"models.{name}"):
         return resolved(spec)
-    except ValueError as error:
-        raise UserError(f"models.{name}: {error}") from error
 
 
 _KEYS = ("name", "models", "datasets", "start", "recipe", "augmentation")

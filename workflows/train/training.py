@@ -20,11 +20,11 @@ from swag.rng import generator
 
 from ..config.identity import describe
 from ..data import Dataset
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from ..store.files import Folder
 from .fitting import Epoch, fit
 from .images import Images
-from .process_group import ALONE, Group
+from .process_group import ALONE, ProcessGroup
 from .train_config import TrainConfig
 
 
@@ -67,7 +67,7 @@ class Training:
     def run(
         self,
         device: torch.device,
-        group: Group = ALONE,
+        group: ProcessGroup = ALONE,
         on_epoch: Callable[[TrainRow], None] = lambda _row: None,
     ) -> None:
         """Train as one process of a group; its first one writes the run folder.
@@ -166,12 +166,10 @@ def train(
 def _start(config: TrainConfig, num_classes: int) -> nn.Module:
     """Return the model that training starts from, with as many outputs as there are classes."""
     spec = config.model
-    try:
+    with as_user_error("model"):
         if spec.weights.startswith("random:"):
             return load_model(replace(spec, num_classes=num_classes))
         return with_classes(load_model(spec), num_classes, config.recipe.seed)
-    except ValueError as error:
-        raise UserError(f"model: {error}") from error
 
 
 def with_classes(model: nn.Module, num_classes: int, seed: int) -> nn.Module:

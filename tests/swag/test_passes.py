@@ -1,0 +1,119 @@
+"""What the catalogue declares beside its results: model passes, signals and superpixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from swag.catalog import EXPLAINERS, METRICS
+from swag.explainers import LIME
+from swag.protocols import (
+    Passes,
+    needs_of,
+    passes_of,
+    segmenter_of,
+    shared_passes,
+)
+from swag.signals import Signals
+from swag.superpixels import SLIC
+from tests.support.toys import Counted, annotated, classifier_of, images, reduced, toy_cnn
+
+NUM_IMAGES = 3
+
+
+class Watched(Signals):
+    """Signals that note whose superpixels are asked for, of a model that notes its passes."""
+
+    def __init__(self, needs: frozenset[str]) -> None:
+        self.model = Counted(toy_cnn())
+        # A named layer need not be found, and large batches hold what belongs together.
+        classifier = classifier_of(self.model, cam_layer="model.4", batch_size=64)
+        super().__init__(classifier, annotated(images(NUM_IMAGES)), needs)
+        self.asked = set[Any]()
+
+    def segments(self, segmenter: Any) -> torch.Tensor:
+        self.asked.add(segmenter)
+        return super().segments(segmenter)
+
+    @property
+    def run(self) -> Passes:
+        """Images of all passes; the classification, which all methods share, is among them."""
+        self.target_B  # noqa: B018 - a property that runs the passes
+        return Passes(sum(self.model.forwards), sum(self.model.backwards))
+
+
+def declared(item: object) -> Passes:
+    shared, own = shared_passes(needs_of(item)), passes_of(item)
+    sums = (NUM_IMAGES * (a + b) for a, b in zip(shared, own, strict=True))
+    return Passes(*sums)
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_an_explainer_runs_the_passes_that_it_declares(name: str) -> None:
+    explainer = reduced(EXPLAINERS[name])
+    if isinstance(explainer, LIME):
+        # Equal samples share a pass; of many superpixels none are equal.
+        finer = {"max_dist": 2.0} if name == "lime" else {"num_segments": 64}
+        superpixels: Any = explainer.superpixels
+        explainer = replace(explainer, superpixels=replace(superpixels, **finer))
+    signals = Watched(explainer.needs)
+    explainer(signals)
+    assert signals.run == declared(explainer)
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_an_explainer_reads_the_superpixels_that_it_declares(name: str) -> None:
+    explainer = reduced(EXPLAINERS[name])
+    segmenter, signals = segmenter_of(explainer), Watched(explainer.needs)
+    explainer(signals)
+    assert signals.asked == ({segmenter} - {None})
+    assert segmenter is None or segmenter.needs <= explainer.needs
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_runs_the_passes_that_it_declares(name: str) -> None:
+    metric, signals = reduced(METRICS[name]), Watched(frozenset())
+    saliency_BHW = torch.rand(NUM_IMAGES, 32, 32, generator=torch.Generator().manual_seed(0))
+    metric(signals, saliency_BHW)
+    found, expected = signals.run, declared(metric)
+    # A curve's blank image is computed once for each model.
+    blank = 1 if expected.forwards > NUM_IMAGES else 0
+    assert found == (expected.forwards + blank, expected.backwards)
+
+
+def test_all_gradient_methods_together_cost_one_forward_and_two_backward_passes() -> None:
+    cheap = [item for item in EXPLAINERS.values() if not any(passes_of(item))]
+    assert len(cheap) >= 14
+    needs = frozenset[str]().union(*map(needs_of, cheap))
+    signals = Watched(needs)
+    for explainer in cheap:
+        explainer(signals)
+    assert shared_passes(needs) == (1, 2)
+    assert (signals.model.forwards, signals.model.backwards) == ([3], [3, 3])
+
+
+def test_what_is_not_declared_is_nothing() -> None:
+    @dataclass(frozen=True)
+    class Quiet:
+        superpixels: int = 50  # a number is no segmenter
+
+    @dataclass(frozen=True)
+    class Loud:
+        num_backwards: ClassVar[int] = 4
+        steps: int = 7
+        superpixels: SLIC = SLIC(num_segments=9)
+
+        @property
+        def num_forwards(self) -> int:
+            return self.steps
+
+    assert (passes_of(Quiet()), segmenter_of(Quiet()), needs_of(Quiet())) == (
+        Passes(0, 0),
+        None,
+        frozenset(),
+    )
+    assert passes_of(Loud()) == Passes(7, 4)
+    assert segmenter_of(Loud()) == SLIC(num_segments=9)
