@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from swag.catalog import EXPLAINERS, METRICS
+from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS, SEGMENTERS
 from swag.models import model_names
 from swagflow.cli import names
 from swagflow.cli.list import show_list
 from swagflow.cli.names import Entry
-from swagflow.config.load import EFFICIENCY, load_benchmark
+from swagflow.config.load import load_benchmark
 from swagflow.data import DATASETS
 
 
@@ -28,9 +28,15 @@ def entry_of(name: str, kind: type) -> Entry:
 def test_explainers_and_metrics_are_the_catalogs() -> None:
     expected = [entry_of(name, type(item)) for name, item in EXPLAINERS.items()]
     assert names.explainers() == expected
-    metrics = {**METRICS, **EFFICIENCY}
+    metrics = {**METRICS, **EXPLAINER_METRICS}
     assert names.metrics() == [entry_of(name, type(item)) for name, item in metrics.items()]
     assert any(entry.about.startswith("region: Superpixels weighted") for entry in expected)
+
+
+def test_segmenters_are_the_catalogs() -> None:
+    listed = names.segmenters()
+    assert listed == [entry_of(name, type(item)) for name, item in SEGMENTERS.items()]
+    assert listed
 
 
 def test_data_sets_are_those_that_configurations_can_name() -> None:
@@ -54,7 +60,7 @@ def test_benchmarks_are_configurations_that_load() -> None:
     assert load_benchmark("full-benchmark").name == "full-benchmark"
 
 
-@pytest.mark.parametrize("kind", ["explainers", "metrics", "models", "datasets"])
+@pytest.mark.parametrize("kind", ["explainers", "metrics", "segmenters", "models", "datasets"])
 def test_plug_ins_of_other_packages_are_listed_without_importing_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

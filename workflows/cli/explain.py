@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from ..errors import ImageError, UserError, as_user_error
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EXAMPLE = "Example: swagflow explain cat.jpg --model resnet50 --method swag_ig --output cat.png"
 
@@ -53,22 +56,16 @@ def explain_image(
     from swag.models.tiny import TINY
 
     from ..config.presets import preset_of
-    from ..data import load_image
     from ..hardware import default_device
     from ..report.gallery import save_explanation
 
     architecture, weights = model
     explainer = preset_of("explainer", method, EXPLAINERS)
-    try:
-        with as_user_error():
-            spec = ModelSpec(architecture=architecture, weights=weights or "default")
-            classifier = load_classifier(spec, device=default_device(), batch_size=32)
-            size, _ = classifier.image_size or ((112, 112) if architecture in TINY else (224, 224))
-            picture, _ = load_image(image, size)
-    except FileNotFoundError:
-        raise UserError(f"image {str(image)!r} was not found; give the path of a picture") from None
-    except ImageError as error:
-        raise UserError(str(error)) from error
+    with as_user_error():
+        spec = ModelSpec(architecture=architecture, weights=weights or "default")
+        classifier = load_classifier(spec, device=default_device(), batch_size=32)
+        size, _ = classifier.image_size or ((112, 112) if architecture in TINY else (224, 224))
+        picture = _picture(image, size)
     batch = swag.Batch(
         image_BCHW=picture[None].to(classifier.device),
         image_ids=(image.name,),
@@ -82,3 +79,14 @@ def explain_image(
     console.print(
         f"{output}: {method} of class {chosen} (probability {probability:.3f})", highlight=False
     )
+
+
+def _picture(path: Path, size: int) -> Tensor:
+    from ..data import load_image
+
+    try:
+        return load_image(path, size)[0]
+    except FileNotFoundError:
+        raise UserError(f"image {str(path)!r} was not found; give the path of a picture") from None
+    except ImageError as error:
+        raise UserError(str(error)) from error

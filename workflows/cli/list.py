@@ -15,11 +15,11 @@ EXAMPLE = "Example: swagflow list explainers"
 
 def list_names(
     what: Annotated[
-        Literal["explainers", "metrics", "models", "datasets", "benchmarks"] | None,
+        Literal["explainers", "metrics", "segmenters", "models", "datasets", "benchmarks"] | None,
         typer.Argument(help="Which list; all of them where left out."),
     ] = None,
 ) -> None:
-    """List the explainers, metrics, models, data sets and benchmarks that there are."""
+    """List the explainers, metrics, segmenters, models, data sets and benchmarks there are."""
     show_list(what, Console())
 
 

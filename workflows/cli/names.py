@@ -37,6 +37,11 @@ def metrics() -> list[Entry]:
     return _with_plugins("metrics", known)
 
 
+def segmenters() -> list[Entry]:
+    """Return the catalog's, then those of other packages."""
+    return _with_plugins("segmenters", _classes("swag.catalog", "SEGMENTERS"))
+
+
 def models() -> list[Entry]:
     """Return swag's and torchvision's by name, a line for timm's, and those of other packages."""
     tiny = [name for name, _ in _rows(_read("swag.models.tiny"), "TINY")]
@@ -60,6 +65,7 @@ def benchmarks() -> list[Entry]:
 LISTS: dict[str, Callable[[], list[Entry]]] = {
     "explainers": explainers,
     "metrics": metrics,
+    "segmenters": segmenters,
     "models": models,
     "datasets": datasets,
     "benchmarks": benchmarks,
