@@ -20,6 +20,10 @@ import torch
 from torch import Tensor
 
 Kind = Literal["region", "pixel", "control"]
+
+NEW_FIELD = "new_field"
+"""In a field's metadata: rows were stored before there was this field, and with its default they
+are still what they were."""
 Fill = Literal["mean", "black"]
 """What takes the place of pixels that are removed: a mean colour, or black."""
 

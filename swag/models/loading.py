@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from swag.lookup import lookup, nearest
 from swag.models.timm_models import PREFIX, TimmModel
 from swag.models.tiny import TINY
 from swag.models.weights_files import DAMAGE, State, read_state
+from swag.outputs import Output
+from swag.types import NEW_FIELD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ class ModelSpec:
     mean: tuple[float, ...] | None = None
     """None: as `normalisation` says; `std` likewise."""
     std: tuple[float, ...] | None = None
+    output: Output = field(default="softmax", metadata={NEW_FIELD: True})
+    """As in `Classifier`."""
 
     def __post_init__(self) -> None:
         mean, std = self.mean or IMAGENET_MEAN, self.std or IMAGENET_STD
@@ -111,6 +115,7 @@ def as_classifier(model: nn.Module, spec: ModelSpec, *, batch_size: int) -> Clas
         cam_layer=spec.cam_layer,
         batch_size=batch_size,
         image_size=fixed_size(spec),
+        output=spec.output,
     )
 
 

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from swag.types import NEW_FIELD
+
 from ..errors import UserError
 
 OWN_PACKAGES = ("swag", __name__.partition(".")[0])
@@ -17,14 +19,18 @@ OWN_PACKAGES = ("swag", __name__.partition(".")[0])
 def describe(value: Any) -> Any:
     """Return plain data that names a configured object: class, version and fields, nested.
 
-    A class of another package is named with its module, so that two of one name stay apart.
+    A class of another package is named with its module, so that two of one name stay apart. A field
+    that a class has got since (`NEW_FIELD` in its metadata) is left out where it has its default:
+    what was computed before is then still the same.
 
     Raises:
         UserError: a class of another package has a field that is called as its module is.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
-            field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)
+            field.name: describe(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not (field.metadata.get(NEW_FIELD) and getattr(value, field.name) == field.default)
         }
         version = {"version": value.version} if hasattr(value, "version") else {}
         return {**_class_of(type(value), fields), **version, **fields}

@@ -14,7 +14,7 @@ from ..config.benchmark import Benchmark
 from ..config.description import describe_benchmark
 from ..config.identity import describe
 from ..data import Dataset
-from ..errors import as_user_error
+from ..errors import UserError, as_user_error
 from ..store.described import Described, Fields
 from ..store.parts import Subject
 
@@ -59,7 +59,8 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
         for model in benchmark.models:
             spec = benchmark.model_spec(dataset, model)
             if spec not in known:
-                known[spec] = _identify(model, spec)
+                _require_size(model, spec, dataset, opened)
+                known[spec] = _identify(model, spec, opened.input_size)
             _require_size(model, spec, dataset, opened)
             subjects[Subject(dataset, model)] = {
                 "dataset": opened.fingerprint,
@@ -88,8 +89,16 @@ def _require_size(name: str, spec: ModelSpec, dataset: str, opened: Dataset) -> 
         require_size(fixed_size(spec), opened.input_size)
 
 
-def _identify(name: str, spec: ModelSpec) -> Fields:
+def _identify(name: str, spec: ModelSpec, size: tuple[int, int]) -> Fields:
+    """Return what a model's rows are known by, after one pass that shows what it puts out."""
     with as_user_error(f"models.{name}"):
         classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
+        try:
+            classifier.all_logits(classifier.normalise(torch.zeros(1, 3, *size)))
+        except RuntimeError as error:
+            height, width = size
+            raise UserError(
+                f"models.{name} cannot take images of {height}x{width} pixels: {error}"
+            ) from error
     described = {key: value for key, value in describe(spec).items() if key != "weights"}
     return {**described, "weights_sha256": weights_sha256(classifier.model)}
