@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+from swagflow.store.run_folder import Store
+from tests.support.runs import Runner
 
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("project")
@@ -21,3 +25,20 @@ def _seeded() -> None:
 def interruptible() -> None:
     """Make Ctrl-C reach the tests, and what they start, where a shell has switched it off."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing of figures to its own tests."""
+
+    def write_page(store: Store, **_: object) -> list[str]:
+        store.write_bytes("report.html", b"<html></html>")
+        return ["report.html"]
+
+    monkeypatch.setattr("swagflow.report.build_report", write_page)
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    """Return runs of a small benchmark in a folder of the test."""
+    return Runner(tmp_path)

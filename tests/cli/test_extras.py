@@ -14,8 +14,8 @@ from skimage.data import astronaut
 from skimage.io import imsave
 
 from swagflow.cli.extras import IMPORTED
-from tests.config.test_config import changed
 from tests.support.processes import ROOT, commands, exit_codes, python
+from tests.support.runs import changed
 
 CLUSTER = "pip install 'swagflow[cluster]'"
 BENCHMARK = "pip install 'swagflow[benchmark]'"

@@ -17,7 +17,10 @@ from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import Resources
 from swagflow.store.run_folder import Store
-from tests.engine.test_run import Runner, quick_report  # noqa: F401
+from tests.support.runs import Runner
+
+pytestmark = pytest.mark.usefixtures("quick_report")
+
 
 Command = Callable[[str, Console], int]
 

@@ -23,8 +23,8 @@ from swagflow.errors import UserError
 from swagflow.hardware import default_device
 from swagflow.store.parts import CellName
 from swagflow.store.run_folder import Store
-from tests.config.test_config import changed
 from tests.support.benchmarks import described, wanted
+from tests.support.runs import changed
 
 
 def write(path: Path, **raw: Any) -> str:

@@ -21,19 +21,8 @@ from swagflow.config.load import load_benchmark, resolve
 from swagflow.errors import UserError
 from tests.support.benchmarks import wanted
 from tests.support.plugins import BLOCKS, Blocks, Brightness
+from tests.support.runs import MINIMAL, changed
 from tests.support.toys import batch_of, images, toy
-
-MINIMAL = {
-    "name": "toy",
-    "datasets": {"squares": {"type": "tests.support.plugins:Squares"}},
-    "models": {"toy": {"architecture": "tests.support.plugins:toy_cnn", "weights": "random:0"}},
-    "explainers": {"swag_ig": {}},
-    "metrics": {"deletion": {}},
-}
-
-
-def changed(**sections: object) -> dict[str, object]:
-    return {**MINIMAL, **sections}
 
 
 def test_fields_are_merged_deeply_over_the_preset() -> None:

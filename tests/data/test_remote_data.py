@@ -20,8 +20,10 @@ from swagflow.errors import ImageError, StorageError, UserError
 from swagflow.store import lease
 from swagflow.store.run_folder import Store
 from tests.data.test_data_sets_end_to_end import imagenet
-from tests.engine.test_run import Runner, quick_report, rows_of  # noqa: F401
 from tests.support import archives, s3_server
+from tests.support.runs import Runner, rows_of
+
+pytestmark = pytest.mark.usefixtures("quick_report")
 
 
 @pytest.fixture(scope="module", autouse=True)

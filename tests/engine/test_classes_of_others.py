@@ -17,7 +17,7 @@ from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import choose_resources
 from swagflow.errors import UserError
 from swagflow.store.run_folder import Store
-from tests.config.test_config import changed
+from tests.support.runs import changed
 
 EXPLAINERS: dict[str, Any] = {
     "centre": {},

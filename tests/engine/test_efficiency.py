@@ -27,9 +27,10 @@ from swagflow.engine.resources import Resources
 from swagflow.engine.work import InProcess
 from swagflow.errors import UserError
 from swagflow.store.run_folder import Store
-from tests.config.test_config import changed
-from tests.engine.test_run import EXPLAINERS, Runner, quick_report, runner  # noqa: F401
+from tests.support.runs import EXPLAINERS, Runner, changed
 from tests.support.toys import batch_of, images, take, toy
+
+pytestmark = pytest.mark.usefixtures("quick_report")
 
 METRICS: dict[str, Any] = {"deletion": {}, "efficiency": {"images": 3}}
 
@@ -132,11 +133,11 @@ def test_at_least_one_image() -> None:
 # As part of a run
 
 
-def timings(runner: Runner) -> pd.DataFrame:  # noqa: F811
+def timings(runner: Runner) -> pd.DataFrame:
     return Store(str(runner.folder)).read_scores("efficiency")
 
 
-def test_a_run_times_the_first_images_of_each_method(runner: Runner) -> None:  # noqa: F811
+def test_a_run_times_the_first_images_of_each_method(runner: Runner) -> None:
     assert runner("datasets.squares.images=6", metrics=METRICS) == 0
     rows = timings(runner)
     assert rows.groupby("explainer")["image_id"].apply(list).to_dict() == {
@@ -161,7 +162,7 @@ def test_a_run_times_the_first_images_of_each_method(runner: Runner) -> None:  #
     assert show_status(str(runner.folder), Console(quiet=True)) == 0
 
 
-def test_a_second_run_times_nothing_again(runner: Runner) -> None:  # noqa: F811
+def test_a_second_run_times_nothing_again(runner: Runner) -> None:
     runner("datasets.squares.images=4", metrics=METRICS)
     before = runner.files()
     assert runner("datasets.squares.images=4", metrics=METRICS) == 0
@@ -178,7 +179,7 @@ def test_a_second_run_times_nothing_again(runner: Runner) -> None:  # noqa: F811
     assert "metric=efficiency" in changes.pop()
 
 
-def test_more_images_than_before_are_timed_together(runner: Runner) -> None:  # noqa: F811
+def test_more_images_than_before_are_timed_together(runner: Runner) -> None:
     runner("datasets.squares.images=2", metrics=METRICS)
     assert len(timings(runner)) == 2 * 4
     runner("datasets.squares.images=5", metrics=METRICS)
@@ -189,7 +190,7 @@ def test_more_images_than_before_are_timed_together(runner: Runner) -> None:  # 
     assert old.items() <= runner.files().items()
 
 
-def test_other_cells_do_not_notice(runner: Runner, tmp_path: Path) -> None:  # noqa: F811
+def test_other_cells_do_not_notice(runner: Runner, tmp_path: Path) -> None:
     runner("datasets.squares.images=5", metrics=METRICS)
     (tmp_path / "without").mkdir()
     without = Runner(tmp_path / "without")
@@ -199,7 +200,7 @@ def test_other_cells_do_not_notice(runner: Runner, tmp_path: Path) -> None:  # n
     assert rest == others
 
 
-def test_timing_needs_no_masks(runner: Runner) -> None:  # noqa: F811
+def test_timing_needs_no_masks(runner: Runner) -> None:
     experiments = {
         "table1": {"explainers": ["centre", "brightness"]},
         "table6": {"metric": "efficiency", "explainers": ["swag", "grad_cam"]},
@@ -210,7 +211,7 @@ def test_timing_needs_no_masks(runner: Runner) -> None:  # noqa: F811
     assert set(timings(runner)["explainer"]) == {"swag", "grad_cam"}
 
 
-def test_bad_images_and_bad_methods_are_rows_with_errors(runner: Runner) -> None:  # noqa: F811
+def test_bad_images_and_bad_methods_are_rows_with_errors(runner: Runner) -> None:
     explainers = {"centre": {}, "failing": {"type": "tests.support.plugins:FAILING"}}
     overrides = ("datasets.squares.images=5", "datasets.squares.bad_every=5")
     assert runner(*overrides, metrics=METRICS, explainers=explainers) == 1
@@ -231,7 +232,7 @@ def test_the_plan_counts_what_is_left() -> None:
 
 @pytest.mark.slow
 def test_timing_runs_in_the_driver_after_the_workers(
-    runner: Runner,  # noqa: F811
+    runner: Runner,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[tuple[int, int]] = []

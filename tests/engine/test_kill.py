@@ -15,11 +15,9 @@ import pytest
 import ray
 import yaml
 
-from swagflow.store.run_folder import Store
-from tests.config.test_config import changed
-from tests.engine.test_run import EXPLAINERS, Runner, quick_report, rows_of  # noqa: F401
+from tests.support.runs import EXPLAINERS, Runner, changed, same_results
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.usefixtures("quick_report")]
 IMAGES = "datasets.squares.images=12"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,17 +35,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Runner:
     runner = Runner(tmp_path_factory.mktemp("undisturbed"))
     assert runner(IMAGES) == 0
     return runner
-
-
-def same_results(folder: Path, reference: Runner) -> None:
-    """Assert that two runs hold the same masks and scores, bit for bit."""
-    mine, other = Store(str(folder)), Store(str(reference.folder))
-    pd.testing.assert_frame_equal(rows_of(mine), rows_of(other), check_exact=True)
-    for explainer in EXPLAINERS:
-        ours = mine.read_explanations("squares", "toy", explainer)
-        theirs = other.read_explanations("squares", "toy", explainer)
-        assert ours.keys() == theirs.keys()
-        assert all(ours[name].tobytes() == theirs[name].tobytes() for name in theirs)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

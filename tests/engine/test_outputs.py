@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,9 @@ import pytest
 
 from swag.models import ModelSpec
 from swagflow.config.identity import describe
-from tests.engine.test_run import Runner, quick_report  # noqa: F401
+from tests.support.runs import Runner
 
-
-@pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    return Runner(tmp_path)
+pytestmark = pytest.mark.usefixtures("quick_report")
 
 
 def models(**fields: Any) -> dict[str, dict[str, Any]]:

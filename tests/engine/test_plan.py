@@ -11,9 +11,9 @@ from swagflow.config.benchmark import Benchmark
 from swagflow.config.load import resolve
 from swagflow.engine.plan import Plan, cell_of, make_plan
 from swagflow.store.parts import KEY_DIGITS, CellName, Part
-from tests.config.test_config import MINIMAL, changed
 from tests.support.benchmarks import described
 from tests.support.plugins import Squares
+from tests.support.runs import MINIMAL, changed
 
 SUBJECT = {("squares", "toy"): {"dataset": "d", "model": "m"}}
 

@@ -18,33 +18,13 @@ from swagflow.store.parts import Cell, CellName, Maps, Rows
 from swagflow.store.run_folder import Store
 from swagflow.train import fitting
 from swagflow.train.fitting import Fit, fit
-from tests.config.test_config import changed
-from tests.engine.test_run import Runner, quick_report  # noqa: F401
 from tests.support.benchmarks import described, wanted
 from tests.support.plugins import toy_cnn
+from tests.support.runs import ROAR, SECTIONS, Runner, changed
 
-ROAR: dict[str, Any] = {
-    "train": "more_squares",
-    "explainers": ["brightness", "centre"],
-    "fractions": [0.0, 0.5],
-    "repeats": 2,
-    "epochs": 3,
-    "batch_size": 4,
-}
-SECTIONS: dict[str, Any] = {
-    "datasets": {
-        "squares": {"type": "tests.support.plugins:Squares", "images": 6},
-        "more_squares": {"type": "tests.support.plugins:Squares", "images": 8, "generation": 1},
-    },
-    "explainers": {"brightness": {"type": "tests.support.plugins:BRIGHTNESS"}, "centre": {}},
-    "roar": {"squares": ROAR},
-}
+pytestmark = pytest.mark.usefixtures("quick_report")
+
 SUBJECTS = {(name, "toy"): {"dataset": name, "model": "m"} for name in ("squares", "more_squares")}
-
-
-@pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    return Runner(tmp_path)
 
 
 def test_fraction_zero_is_one_job_for_all_methods() -> None:

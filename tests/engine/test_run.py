@@ -4,88 +4,21 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from rich.console import Console
 
-from swagflow.cli.guard import guarded
-from swagflow.cli.run import run_benchmark
 from swagflow.cli.status import show_status
-from swagflow.config.load import load_benchmark, resolve
+from swagflow.config.load import resolve
 from swagflow.engine.opening import Opened, open_benchmark
-from swagflow.engine.resources import choose_resources
 from swagflow.engine.shard_worker import ShardWorker
 from swagflow.engine.todo import Todo, todo_of
 from swagflow.errors import UserError
 from swagflow.store.run_folder import Store
-from tests.config.test_config import changed
+from tests.support.runs import EXPLAINERS, Runner, changed, rows_of
 
-EXPLAINERS: dict[str, Any] = {
-    "centre": {},
-    "grad_cam": {},
-    "swag": {"superpixels": {"num_segments": 6}},
-    "brightness": {"type": "tests.support.plugins:BRIGHTNESS"},
-}
-
-
-class Runner:
-    """`swagflow run` of a small benchmark in one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "run"
-        self.uri = str(self.folder)
-        self.config = folder / "toy.yaml"
-        self.output = ""
-
-    def __call__(self, *overrides: str, workers: int = 0, retry: bool = False, **raw: Any) -> int:
-        content = {"explainers": EXPLAINERS, "shard_size": 4, **raw}
-        self.config.write_text(yaml.safe_dump(changed(**content)))
-        stream = io.StringIO()
-        console = Console(file=stream, width=200)
-        code = guarded(
-            lambda: run_benchmark(
-                load_benchmark(str(self.config), overrides),
-                self.uri,
-                choose_resources(workers),
-                retry_errors=retry,
-                console=console,
-            ),
-            console,
-        )
-        self.output = stream.getvalue()
-        return code
-
-    def files(self) -> dict[str, bytes]:
-        """Return the content of every mask and score part, by path."""
-        paths = sorted(self.folder.rglob("*.parquet"))
-        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
-
-    def scores(self) -> pd.DataFrame:
-        return Store(str(self.folder)).read_scores("deletion")
-
-
-@pytest.fixture(autouse=True)
-def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the drawing of figures to its own tests."""
-
-    def write_page(store: Store, **_: object) -> list[str]:
-        store.write_bytes("report.html", b"<html></html>")
-        return ["report.html"]
-
-    monkeypatch.setattr("swagflow.report.build_report", write_page)
-
-
-@pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    return Runner(tmp_path)
-
-
-def rows_of(store: Store) -> pd.DataFrame:
-    columns = ["dataset", "model", "explainer", "image_id"]
-    return store.read_scores("deletion").sort_values(columns).reset_index(drop=True)
+pytestmark = pytest.mark.usefixtures("quick_report")
 
 
 def test_a_run_is_complete_and_a_second_one_computes_nothing(

@@ -18,7 +18,7 @@ from swagflow.cli.status import show_status
 from swagflow.engine.status import status_of
 from swagflow.errors import UserError
 from swagflow.store.run_folder import BENCHMARK, Store
-from tests.config.test_config import changed
+from tests.support.runs import changed
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD_RUN = Path(__file__).parent / "old_run"

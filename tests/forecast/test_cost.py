@@ -37,7 +37,7 @@ from swagflow.forecast.cost import (
 from swagflow.forecast.plan_table import PlanOptions, parse_rates, short, span, totals
 from swagflow.forecast.throughput import Throughput, Unit, measure
 from swagflow.store.run_folder import Store
-from tests.config.test_config import changed
+from tests.support.runs import changed
 
 SQUARES = Subject("squares", "toy")
 EXPLAINERS: dict[str, Any] = {

@@ -26,9 +26,9 @@ from swagflow.engine.opening import Opened, open_benchmark
 from swagflow.engine.resources import choose_resources
 from swagflow.errors import UserError
 from swagflow.store.run_folder import Store
-from tests.engine.test_run import rows_of
 from tests.support import ray_head, s3_server
 from tests.support.ray_head import ROOT, Head
+from tests.support.runs import rows_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 CLI = ("-m", "swagflow")

@@ -13,10 +13,9 @@ from ray.cluster_utils import Cluster
 
 from swagflow.engine.resources import Resources
 from swagflow.on_ray import runner as on_ray_runner
-from tests.engine.test_kill import same_results
-from tests.engine.test_run import EXPLAINERS, Runner, quick_report  # noqa: F401
+from tests.support.runs import EXPLAINERS, Runner, same_results
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.usefixtures("quick_report")]
 IMAGES = "datasets.squares.images=48"
 KILLER = {"type": "tests.support.plugins:KILLER", "image_id": "square/5"}
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}

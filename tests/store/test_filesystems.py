@@ -19,8 +19,10 @@ from swagflow.report import build_report
 from swagflow.store import files, lease
 from swagflow.store.files import Folder
 from swagflow.store.run_folder import Store
-from tests.engine.test_run import Runner, quick_report, rows_of  # noqa: F401
-from tests.store.test_s3 import Killed, dies_after
+from tests.support.runs import Killed, Runner, dies_after, rows_of
+
+pytestmark = pytest.mark.usefixtures("quick_report")
+
 
 IMAGES = "datasets.squares.images=8"
 

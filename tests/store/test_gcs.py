@@ -20,10 +20,9 @@ from swagflow.store import lease
 from swagflow.store.files import Folder
 from swagflow.store.run_folder import Store
 from tests.data.test_remote_data import TREES, is_same, loaded
-from tests.engine.test_run import Runner, rows_of
-from tests.store.test_s3 import Killed, dies_after
 from tests.support import archives
 from tests.support.ray_head import free_port
+from tests.support.runs import Killed, Runner, dies_after, rows_of
 
 pytestmark = pytest.mark.slow
 IMAGES = "datasets.squares.images=12"

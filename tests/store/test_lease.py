@@ -13,11 +13,10 @@ from swagflow.errors import StorageError, UserError
 from swagflow.store import lease
 from swagflow.store.files import Folder, StoredFile
 from swagflow.store.lease import LOCK, leased
-from tests.engine.test_run import (
-    Runner,
-    assert_second_is_turned_away,
-    quick_report,  # noqa: F401
-)
+from tests.engine.test_run import assert_second_is_turned_away
+from tests.support.runs import Runner
+
+pytestmark = pytest.mark.usefixtures("quick_report")
 
 URI = "memory://lease"
 OTHER = json.dumps({"owner": "other", "host": "node-7", "process": 12, "began": "yesterday"})

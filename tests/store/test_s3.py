@@ -24,9 +24,8 @@ from swagflow.store import files, lease
 from swagflow.store.files import Folder
 from swagflow.store.run_folder import Store
 from swagflow.train import fitting
-from tests.engine.test_roar import SECTIONS
-from tests.engine.test_run import EXPLAINERS, Runner, rows_of
 from tests.support import s3_server
+from tests.support.runs import EXPLAINERS, SECTIONS, Killed, Runner, dies_after, rows_of
 
 IMAGES = "datasets.squares.images=12"
 
@@ -48,23 +47,6 @@ class Remote(Runner):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.uri = f"s3://{s3_server.BUCKET}/{folder.name}/run"
-
-
-class Killed(BaseException):
-    """Nothing catches it, as nothing catches a kill."""
-
-
-def dies_after(count: int, method: Any) -> Any:
-    """Return a method that works for `count` calls."""
-    calls: list[None] = []
-
-    def limited(*arguments: Any, **options: Any) -> Any:
-        calls.append(None)
-        if len(calls) > count:
-            raise Killed
-        return method(*arguments, **options)
-
-    return limited
 
 
 def assert_same_scores(mine: Store, other: Store) -> None:
