@@ -12,12 +12,12 @@ import logging
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 import pyarrow.parquet as pq
 import torch
 
+from .. import __version__
 from ..errors import StorageError
 from .files import Folder
 from .run_folder import Store
@@ -67,7 +67,7 @@ class FailureFiles:
         return f"{failure.line} [{path}]"
 
     def _page(self, failure: Failure, befell: Mapping[str, str]) -> str:
-        versions = f"swagflow {_version()}, torch {torch.__version__}"
+        versions = f"swagflow {__version__}, torch {torch.__version__}"
         about = {
             **befell,
             "time": datetime.now(UTC).isoformat(" ", "seconds"),
@@ -151,13 +151,6 @@ def _has_error(metadata: pq.FileMetaData) -> bool:
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     counts = [group.column(paths.index("error")).statistics.null_count for group in groups]
     return bool(sum(counts) < metadata.num_rows)
-
-
-def _version() -> str:
-    try:
-        return version("swagflow")
-    except PackageNotFoundError:
-        return "of a checkout"
 
 
 def _cut(text: str, num_bytes: int) -> str:

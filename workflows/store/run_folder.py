@@ -198,7 +198,7 @@ class Store:
             return self._read(path)
         except DamagedError as error:
             if path not in self.damaged:
-                log.warning("passed over: %s", error)
+                log.info("passed over: %s", error)
             self.damaged[path] = str(error)
             return None
 
