@@ -22,6 +22,7 @@ Verbose = Annotated[
         "--verbose",
         "-v",
         count=True,
+        show_default=False,
         callback=_show_log,
         help="Before the command: log what begins and ends; -vv logs everything.",
     ),
