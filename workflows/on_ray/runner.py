@@ -268,6 +268,7 @@ class _Runner(Generic[ItemT, ReportT]):
                 yield self._give_up(item, failure_of_death(reason, MAX_TRIES))
             else:
                 self._suspects.append(item)
+        ray.kill(slot.actor)  # one whose answer was lost would keep its place in the cluster
         self._replace(slot)
         self._hungry = list(self._slots)  # idle ones may have work again
 

@@ -24,6 +24,7 @@ from ..store.files import Folder
 from ..train.process_group import ProcessGroup
 from ..train.train_config import TrainConfig
 from ..train.training import Training, TrainResult, TrainRow, prepare, read_history
+from .failures import last_line
 from .session import session
 
 MAX_TRIES = 3
@@ -68,7 +69,7 @@ def train_on_ray(
             except RayError as error:
                 failures += 1
                 _require_another_try(error, failures)
-                log.warning("the workers ended and are started anew: %s", _line(error))
+                log.warning("the workers ended and are started anew: %s", last_line(error))
     return training.result()
 
 
