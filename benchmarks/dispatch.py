@@ -19,9 +19,10 @@ import ray
 from swagflow.config.benchmark import Benchmark
 from swagflow.engine.plan import Shard
 from swagflow.engine.resources import Resources
-from swagflow.engine.shard_worker import ShardReport
+from swagflow.engine.workshop import ShardReport
 from swagflow.on_ray import runner
 from swagflow.on_ray.runner import OnRay
+from swagflow.store.tracebacks import Failure
 
 SIMULATED_SECONDS = 60.0
 """Of a shard in the simulation; it decides nothing but the order of events."""
@@ -42,8 +43,8 @@ class Sleeper:
         time.sleep(self.seconds)
         return ShardReport(item, self.seconds, 0)
 
-    def give_up(self, item: Shard, error: str) -> ShardReport:
-        raise AssertionError(f"{item.name}: {error}")
+    def give_up(self, item: Shard, failure: Failure) -> ShardReport:
+        raise AssertionError(f"{item.name}: {failure.line}")
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class Simulation:
 class Factory:
     simulation: Simulation
 
-    def remote(self, *_: Any) -> Actor:
+    def remote(self, *_: Any, **__: Any) -> Actor:
         return Actor(self.simulation)
 
 

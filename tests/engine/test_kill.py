@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import ray
 import yaml
 
+from swagflow import logs
 from tests.support.runs import EXPLAINERS, Runner, changed, same_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.usefixtures("quick_report")]
@@ -60,12 +62,38 @@ def test_a_shard_that_kills_its_worker_ends_as_rows_with_the_error(
     scores = runner.scores()
     bad = scores[scores["error"].notna()]
     assert set(bad["image_id"]) == {f"square/{index}" for index in range(4, 8)}
-    assert bad["error"].str.contains("its worker died 3 times").all()
+    (error,) = set(bad["error"])
+    line, _, file = error.rstrip("]").rpartition(" [")
+    assert line.startswith("its worker died 3 times: SYSTEM_ERROR Worker unexpectedly exits")
+    text = (runner.folder / file).read_text()
+    assert "data set:  squares" in text
+    assert "images:    square/4 to square/7 (4)" in text
+    assert "Worker exit type: SYSTEM_ERROR" in text
     good = scores[scores["error"].isna() & (scores["explainer"] == "swag")]
     reference = undisturbed.scores().set_index(["explainer", "image_id"])["value"]
     for _, row in good.iterrows():
         assert row["value"] == reference["swag", row["image_id"]]
     assert len(good) == 8
+
+
+@pytest.mark.usefixtures("cluster")
+def test_workers_log_to_the_files_of_rays_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the level of their driver."""
+    monkeypatch.setattr(logs.LOGGER, "level", logging.INFO)
+    assert Runner(tmp_path)("datasets.squares.images=4", workers=1) == 0
+    folder = Path(ray._private.worker._global_node.get_logs_dir_path())
+
+    def lines() -> list[str]:
+        texts = [file.read_text() for file in folder.glob("worker-*.err")]
+        return [line for line in "\n".join(texts).splitlines() if " swagflow." in line]
+
+    deadline = time.monotonic() + 30
+    while not lines() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert any("INFO swagflow.engine.workshop: loading model toy" in line for line in lines())
+    assert not any("DEBUG" in line for line in lines())
 
 
 @pytest.mark.usefixtures("cluster")

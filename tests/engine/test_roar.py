@@ -162,7 +162,12 @@ def test_a_job_that_fails_is_a_row_with_its_error(
     assert runner(**SECTIONS) == 1
     frame = Store(str(runner.folder)).read_roar()
     assert frame["accuracy"].isna().all()
-    assert set(frame["error"]) == {"RuntimeError: CUDA out of memory"}
+    (error,) = set(frame["error"])
+    assert error.startswith("RuntimeError: CUDA out of memory [failures/")
+    (file,) = (runner.folder / "failures").iterdir()
+    text = file.read_text()
+    assert "in _train\n    fit(classifier.model, batches, recipe, checkpoint)" in text
+    assert "job:       retraining 0 without 0%" in text
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

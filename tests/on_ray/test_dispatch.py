@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ray.exceptions import OutOfMemoryError, RayActorError
 
 from benchmarks import dispatch
 from benchmarks.dispatch import SIMULATED_SECONDS, Simulation, Sleeper, simulation
 from swagflow.engine.plan import Shard
 from swagflow.engine.resources import Resources
+from swagflow.on_ray.failures import failure_of_death
 from swagflow.on_ray.runner import OnRay
 from swagflow.store.parts import Subject
 
@@ -46,3 +48,42 @@ def test_a_worker_that_never_gets_a_place_holds_nothing_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert seconds_of(9, [0.0, float("inf")], monkeypatch) < 9 * 2 * SIMULATED_SECONDS
+
+
+def test_what_was_lost_for_want_of_memory_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    get = dispatch.Simulation.get
+    lost: list[Any] = []
+
+    def losing(self: Simulation, promise: Any) -> Any:
+        if promise.result is not None and len(lost) < 2:
+            lost.append(promise)
+            raise OutOfMemoryError("the node was low on memory")
+        return get(self, promise)
+
+    monkeypatch.setattr(dispatch.Simulation, "get", losing)
+    shard = Shard(Subject("data", "model"), 0, ("image",), ())
+    nobody: Any = None
+    with simulation(Simulation(1)):
+        (report,) = OnRay().reports(Sleeper, (nobody, "0"), [shard], Resources(1))
+    assert report.shard == shard
+    assert len(lost) == 2
+
+
+def death(process: int) -> RayActorError:
+    return RayActorError(
+        None,
+        f"The actor died.\n\tpid: {process}\nIts worker {process} has died. Worker exit type: "
+        "SYSTEM_ERROR Worker exit detail: the process was killed by the OOM killer.",
+    )
+
+
+def test_workers_that_die_alike_are_one_failure() -> None:
+    first, second = (failure_of_death(death(number), 3) for number in (17, 1234))
+    assert first.key == second.key
+    assert first.line == (
+        "its worker died 3 times: SYSTEM_ERROR the process was killed by the OOM killer."
+    )
+    assert "pid: 17" in first.text
+    other = failure_of_death(OutOfMemoryError("Task was killed; 3 GB were free"), 3)
+    assert other.key != first.key
+    assert other.line == "its worker died 3 times: Task was killed; 3 GB were free"

@@ -26,6 +26,7 @@ from swagflow.report.panels import SWEEPS, sweep_panels
 from swagflow.report.scrubber import scrubber_data
 from swagflow.report.sections import build_sections
 from swagflow.report.source import Run, RunStore
+from swagflow.store.failures import SHOWN_FILES
 from swagflow.store.run_folder import Store
 from tests.support.fake_run import (
     LEVELS,
@@ -97,7 +98,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     benchmark["experiments"]["table3"] = {"metric": "insertion", "explainers": ["swag"]}
     benchmark["metrics"]["insertion"] = {"class": "Insertion", "higher_is_better": True}
     folder = tmp_path_factory.mktemp("run")
-    return make_run(folder, methods=METHODS, errors=errors, benchmark=benchmark)
+    store = make_run(folder, methods=METHODS, errors=errors, benchmark=benchmark)
+    for number in range(SHOWN_FILES + 5):
+        text = f"ValueError: number {number}\n\n{HOSTILE}\n{'x' * 20_000}\nthe last line"
+        store.write_bytes(f"failures/{number:012d}.txt", text.encode())
+    return store
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +182,17 @@ def test_missing_rows_are_counted_listed_and_written(written: Written, page: Pag
     assert "2 rows missing" in page.text
     assert page.text.count("1 missing") == 2
     assert HOSTILE in written[1]["tables/missing.csv"].decode()
+
+
+def test_files_of_failures_are_folded_up_in_the_page(written: Written, page: Page) -> None:
+    html = written[1]["report.html"].decode()
+    folded = html.split('<details class="failure">')[1:]
+    assert len(folded) == SHOWN_FILES
+    first = folded[0].partition("</details>")[0]
+    assert "<code>failures/000000000000.txt</code>: ValueError: number 0</summary>" in first
+    assert "the last line</pre>" in first
+    assert len(first) < 9_000
+    assert f"ValueError: number 0 {HOSTILE} xxx" in page.text
 
 
 def test_captions_name_size_seed_versions_and_machine(page: Page) -> None:

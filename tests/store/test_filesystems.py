@@ -57,7 +57,7 @@ def test_a_killed_run_is_finished_and_reported(
     remote.uri = uri
     assert local(IMAGES) == 0
     with monkeypatch.context() as patch:
-        patch.setattr(ShardWorker, "_run_task", dies_after(5, ShardWorker._run_task))
+        patch.setattr(ShardWorker, "run_task", dies_after(5, ShardWorker.run_task))
         with pytest.raises(Killed):
             remote(IMAGES)
     store = Store(uri)

@@ -67,7 +67,7 @@ def test_an_interrupted_run_resumes_to_the_bits_of_a_local_one(
     assert local(IMAGES) == 0
     remote = Remote(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(ShardWorker, "_run_task", dies_after(6, ShardWorker._run_task))
+        patch.setattr(ShardWorker, "run_task", dies_after(6, ShardWorker.run_task))
         with pytest.raises(Killed):
             remote(IMAGES)
     store = Store(remote.uri)

@@ -12,6 +12,7 @@ from rich.console import Console
 from .. import __version__
 from . import check, data, explain, list, plan, report, run, status, submit, train  # noqa: A004
 from .guard import guarded
+from .options import Verbose
 
 app = typer.Typer(
     name="swagflow",
@@ -36,6 +37,7 @@ def options(
         bool,
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
+    _verbose: Verbose = 0,
 ) -> None:
     """Take the options that go before a command."""
 

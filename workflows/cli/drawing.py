@@ -24,10 +24,10 @@ def draw(store: Store, open_dataset: OpenDataset, *, anew: bool) -> tuple[Store,
         the run folder with every row read once, and the paths of what was written.
     """
     from ..report import build_report
-    from ..store.failures import Kept, failed_rows
+    from ..store.failures import ReadOnce, failed_rows
     from ..store.freshness import is_drawn, mark_drawn, rows_key
 
-    settled, key = Kept(store), rows_key(store)
+    settled, key = ReadOnce(store), rows_key(store)
     failed_rows(settled)  # reads every score, and so finds what is damaged
     if not anew and (store.damaged or is_drawn(store)):
         return settled, []

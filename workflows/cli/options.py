@@ -6,7 +6,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from .. import logs
+
+
+def _show_log(verbosity: int) -> int:
+    logs.setup(verbosity, Console(stderr=True))
+    return verbosity
+
+
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        show_default=False,
+        callback=_show_log,
+        help="Before the command: log what begins and ends; -vv logs everything.",
+    ),
+]
 BenchmarkName = Annotated[
     str, typer.Argument(help="A benchmark of the package; see 'swagflow list benchmarks'.")
 ]

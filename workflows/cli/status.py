@@ -50,10 +50,10 @@ def status(
 def show_status(uri: str, console: Console) -> int:
     """Print rows stored and missing per cell; return the exit code of the run."""
     from ..engine.status import status_of
-    from ..store.failures import Kept, failed_rows
+    from ..store.failures import ReadOnce, failed_rows
     from ..store.run_folder import Store
 
-    store = Kept(Store(uri))
+    store = ReadOnce(Store(uri))
     status = status_of(store)
     failed = failed_rows(store)
     errors = failed.groupby(["dataset", "model", "explainer", "metric"]).size()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 
@@ -21,6 +22,8 @@ from .shard_worker import ShardWorker
 from .timings import TimingWorker
 from .todo import Todo, todo_of
 from .work import IN_PROCESS, Dispatcher
+
+log = logging.getLogger(__name__)
 
 
 def compute(
@@ -47,6 +50,12 @@ def compute(
         if retry_errors:
             forget_errors(store)
         todo = todo_of(opened, store)
+        log.info(
+            "%s: %d shards, %d timings and %d retrainings to do; outdated files: %d, %d and %d",
+            store.uri,
+            *(len(todo.plan.shards), len(todo.timings.shards), len(todo.jobs)),
+            *(len(todo.plan.outdated), len(todo.timings.outdated), len(todo.replaced)),
+        )
         store.write_benchmark(description)
         store.folder.delete_all((*todo.plan.outdated, *todo.timings.outdated, *todo.replaced))
         if not todo:

@@ -9,6 +9,7 @@ trained once for all, is called "none".
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -26,17 +27,22 @@ from swag.rng import generator
 
 from ..config.benchmark import Benchmark
 from ..config.identity import describe, key_of
+from ..hardware import device_name
 from ..store.described import Described
 from ..store.experiments import ROAR_EXTENT, Roar
+from ..store.failures import FailureFiles
 from ..store.parquet import encoded
 from ..store.parts import KEY_DIGITS, Subject
 from ..store.run_folder import Store
+from ..store.tracebacks import Failure
 from ..train.fitting import Fit, fit
 from ..train.images import Images, drawn, flipped, shuffled
 from .work import attempt
 
 NO_EXPLAINER = "none"
 VERSION = 1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,7 @@ class RoarWorker:
         self._benchmark = benchmark
         self._store = Store(uri)
         self._device = torch.device(device)
+        self._failures = FailureFiles(self._store.folder, device_name(self._device))
         self._images: dict[str, Images] = {}
 
     def prefetch(self, job: RoarJob) -> None:
@@ -140,11 +147,12 @@ class RoarWorker:
 
     def run(self, job: RoarJob) -> RoarReport:
         """Train from the job's last epoch on and store its accuracy."""
-        report, failure = attempt(lambda: self._train(job))
-        return report or self.give_up(job, str(failure))
+        report = attempt(lambda: self._train(job))
+        return self.give_up(job, report) if isinstance(report, Failure) else report
 
     def _train(self, job: RoarJob) -> RoarReport:
         start = time.perf_counter()
+        log.debug("job %s begins", job.name)
         roar = self._benchmark.roar[job.dataset]
         spec = self._benchmark.model_spec(job.dataset, job.model)
         if roar.start == "scratch":
@@ -161,10 +169,14 @@ class RoarWorker:
         seconds = time.perf_counter() - start
         self._write(job, accuracy, roar, seconds, None)
         checkpoint.remove()
+        log.debug("job %s: accuracy %.4f in %.1f s", job.name, accuracy, seconds)
         return RoarReport(job, seconds, 0)
 
-    def give_up(self, job: RoarJob, error: str) -> RoarReport:
-        """Store the error as the job's row."""
+    def give_up(self, job: RoarJob, failure: Failure) -> RoarReport:
+        """Store the failure as the job's row."""
+        about = {"data set": job.dataset, "model": job.model, "explainer": job.explainer}
+        job_text = f"retraining {job.repeat} without {job.fraction:.0%}"
+        error = self._failures.keep(failure, {**about, "job": job_text})
         self._write(job, None, self._benchmark.roar[job.dataset], 0.0, error)
         return RoarReport(job, 0.0, 1)
 

@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from swag.signals import Signals
 from swag.types import Score
 
+from ..config.benchmark import Benchmark
 from ..hardware import device_name
 from ..store.described import Described
 from ..store.parts import Part
+from ..store.tracebacks import Failure
 from .plan import Plan, Shard, Task, cell_of, timing_states
-from .shard_worker import ShardWorker
 from .work import attempt
+from .workshop import Bench, ShardReport, Workshop
 
 
 def plan_timings(
@@ -45,28 +46,38 @@ def plan_timings(
     return Plan(tuple(shards), outdated, sum(state.num_wanted for state in states.values()))
 
 
-class TimingWorker(ShardWorker):
+class TimingWorker:
     """Times the explainer of each shard's only task."""
+
+    def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
+        self._workshop = Workshop(benchmark, uri, device)
 
     def prefetch(self, shard: Shard) -> None:
         """Load nothing ahead of its turn: it would be in the times of the shard before."""
-        if not self._loading:
-            super().prefetch(shard)
+        if not self._workshop.is_loading:
+            self._workshop.prefetch(shard)
 
-    def _run_task(
-        self, shard: Shard, task: Task, signals: Signals, errors: Sequence[str | None]
-    ) -> int:
+    def run(self, shard: Shard) -> ShardReport:
+        """Measure and store what the shard's task asks for."""
+        return self._workshop.run(shard, self.run_task)
+
+    def give_up(self, shard: Shard, failure: Failure) -> ShardReport:
+        """Store rows with the failure for all that the shard asks for."""
+        return self._workshop.give_up(shard, failure)
+
+    def run_task(self, bench: Bench, task: Task) -> int:
         """Store a task's seconds; return how many rows have an error."""
         ((_, cell),) = task.metrics
-        score, failure = attempt(lambda: self._measure(shard, task, signals))
-        if score is None:
-            return self.store_failure(shard, task, [e or failure for e in errors])
-        self._store.write_scores(cell, shard.span, self._rows(shard, signals, errors), score)
-        return sum(error is not None for error in errors)
+        score = attempt(lambda: self._measure(bench, task))
+        if isinstance(score, Failure):
+            return self._workshop.spoil_cell(bench, cell, score)
+        self._workshop.store.write_scores(cell, bench.shard.span, bench.rows(), score)
+        return bench.num_bad_images
 
-    def _measure(self, shard: Shard, task: Task, signals: Signals) -> Score:
-        metric = self._benchmark.timings[task.metrics[0][0]]
-        explainer = self._benchmark.explainer(task.explainer, shard.model)
+    def _measure(self, bench: Bench, task: Task) -> Score:
+        benchmark, signals = self._workshop.benchmark, bench.signals
+        metric = benchmark.timings[task.metrics[0][0]]
+        explainer = benchmark.explainer(task.explainer, bench.shard.model)
         score = metric.measure(explainer, signals.classifier, signals.batch)
         hardware = (device_name(signals.batch.device),) * len(signals.batch)
         return replace(score, columns={**score.columns, "hardware": hardware})

@@ -12,6 +12,7 @@ import torch
 from ..config.benchmark import Benchmark
 from ..errors import StorageError
 from ..hardware import tune_allocator
+from ..store.tracebacks import Failure
 from .resources import Resources
 
 
@@ -23,46 +24,50 @@ class Item(Protocol):
         """Unlike that of any other piece of the same run."""
 
 
-Work = TypeVar("Work", bound=Item)
-Report = TypeVar("Report")
-Work_contra = TypeVar("Work_contra", bound=Item, contravariant=True)
-Report_co = TypeVar("Report_co", covariant=True)
+ItemT = TypeVar("ItemT", bound=Item)
+ReportT = TypeVar("ReportT")
+ItemT_contra = TypeVar("ItemT_contra", bound=Item, contravariant=True)
+ReportT_co = TypeVar("ReportT_co", covariant=True)
 T = TypeVar("T")
 
 
-class Worker(Protocol[Work_contra, Report_co]):
+class Worker(Protocol[ItemT_contra, ReportT_co]):
     """Does pieces of work one after the other and stores what comes of them."""
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None: ...
 
-    def prefetch(self, item: Work_contra) -> None:
+    def prefetch(self, item: ItemT_contra) -> None:
         """Begin to load what a piece of work needs, beside the one that is being done."""
 
-    def run(self, item: Work_contra) -> Report_co:
+    def run(self, item: ItemT_contra) -> ReportT_co:
         """Do a piece of work; tell how it went."""
 
-    def give_up(self, item: Work_contra, error: str) -> Report_co:
+    def give_up(self, item: ItemT_contra, failure: Failure) -> ReportT_co:
         """Store why a piece of work cannot be done."""
 
 
 def run_ahead(
-    worker: Worker[Work_contra, Report_co], item: Work_contra, upcoming: Work_contra | None
-) -> Report_co:
-    """Do a piece of work while what the upcoming one needs is being loaded."""
+    worker: Worker[ItemT_contra, ReportT_co], item: ItemT_contra, upcoming: ItemT_contra | None
+) -> ReportT_co:
+    """Do a piece of work while what the upcoming one needs is being loaded.
+
+    What fails beyond its parts, such as loading its model, makes rows of all of it.
+    """
     for piece in (item, upcoming):
         if piece is not None:
             worker.prefetch(piece)
-    return worker.run(item)
+    report = attempt(lambda: worker.run(item))
+    return worker.give_up(item, report) if isinstance(report, Failure) else report
 
 
-def attempt(compute: Callable[[], T]) -> tuple[T | None, str | None]:
+def attempt(compute: Callable[[], T]) -> T | Failure:
     """Return the result, or why there is none: here a shard's failure becomes rows."""
     try:
-        return compute(), None
+        return compute()
     except StorageError:
         raise  # the error could not be stored either
     except Exception as error:  # noqa: BLE001 - the shard's edge
-        return None, f"{type(error).__name__}: {error}"
+        return Failure.of(error)
 
 
 class Dispatcher(Protocol):
@@ -73,11 +78,11 @@ class Dispatcher(Protocol):
 
     def reports(
         self,
-        worker: type[Worker[Work, Report]],
+        worker: type[Worker[ItemT, ReportT]],
         about: tuple[Benchmark, str],
-        items: Sequence[Work],
+        items: Sequence[ItemT],
         resources: Resources,
-    ) -> Iterator[Report]:
+    ) -> Iterator[ReportT]:
         """Yield the worker's report of each piece of work as it ends, in any order.
 
         Args:
@@ -93,11 +98,11 @@ class InProcess:
 
     def reports(
         self,
-        worker: type[Worker[Work, Report]],
+        worker: type[Worker[ItemT, ReportT]],
         about: tuple[Benchmark, str],
-        items: Sequence[Work],
+        items: Sequence[ItemT],
         resources: Resources,
-    ) -> Iterator[Report]:
+    ) -> Iterator[ReportT]:
         tune_allocator()
         torch.set_num_threads(resources.threads_with(torch.cuda.device_count()))
         single = worker(*about, resources.device)

@@ -23,6 +23,8 @@ POLL_SECONDS = 0.5
 CHATTY = ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk")
 """Loggers of Ray's that would mix uploads and connections into the log of the run."""
 
+log = logging.getLogger(__name__)
+
 
 def submit(request: Request, address: str, console: Console, *, detach: bool = False) -> int:
     """Start a run on a cluster and follow it; return its exit code, 0 when `detach`ed.
@@ -165,6 +167,7 @@ async def _print_log(client: JobSubmissionClient, job: str, write: Callable[[str
                 shown = max(shown, position)
             return
         except (RuntimeError, OSError, aiohttp.ClientError):
+            log.info("the log of %s broke off (%d); trying again", job, failures)
             await asyncio.sleep(min(POLL_SECONDS * 2**failures, LONGEST_WAIT_SECONDS))
             failures += 1
 

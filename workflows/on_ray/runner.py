@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,14 +12,17 @@ from typing import Any, Generic
 
 import ray
 import torch
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from ..config.benchmark import Benchmark
 from ..engine.address import no_worker
 from ..engine.resources import Resources
-from ..engine.work import Report, Work, Worker, run_ahead
+from ..engine.work import ItemT, ReportT, Worker, run_ahead
 from ..errors import StorageError, UserError
 from ..hardware import WORKER_ENVIRONMENT, tune_allocator
+from ..logs import current_level, setup_worker
+from ..store.tracebacks import Failure
+from .failures import failure_of_death, failure_of_task, last_line, manner_of
 from .session import gpus_of_node, session
 
 IN_FLIGHT = 2
@@ -26,13 +30,22 @@ MAX_TRIES = 3
 CHECK_SECONDS = 5.0
 """How often it is looked whether the cluster has grown."""
 
+log = logging.getLogger(__name__)
+
 
 class _Actor:
     """A worker process, tuned before torch runs."""
 
     def __init__(
-        self, worker: type[Worker[Any, Any]], benchmark: Benchmark, uri: str, resources: Resources
+        self,
+        worker: type[Worker[Any, Any]],
+        benchmark: Benchmark,
+        uri: str,
+        resources: Resources,
+        *,
+        log_level: int = logging.WARNING,
     ) -> None:
+        setup_worker(log_level)
         tune_allocator()
         torch.set_num_threads(resources.threads_with(gpus_of_node()))
         self._worker = worker(benchmark, uri, resources.device)
@@ -42,14 +55,14 @@ class _Actor:
 
 
 @dataclass
-class _Slot(Generic[Work]):
+class _Slot(Generic[ItemT]):
     """An actor, the pieces of work given to it, oldest first, and the one that it gets next."""
 
     actor: Any
     beginning: Any
     """Ends when the actor is there, which takes a place in the cluster; None afterwards."""
-    pending: deque[tuple[Any, Work]] = field(default_factory=deque)
-    upcoming: Work | None = None
+    pending: deque[tuple[Any, ItemT]] = field(default_factory=deque)
+    upcoming: ItemT | None = None
 
     @property
     def awaited(self) -> Any:
@@ -58,7 +71,7 @@ class _Slot(Generic[Work]):
             return self.beginning
         return self.pending[0][0] if self.pending else None
 
-    def submit(self, item: Work, upcoming: Work | None) -> None:
+    def submit(self, item: ItemT, upcoming: ItemT | None) -> None:
         self.pending.append((self.actor.run.remote(item, upcoming), item))
 
 
@@ -70,11 +83,11 @@ class OnRay:
 
     def reports(
         self,
-        worker: type[Worker[Work, Report]],
+        worker: type[Worker[ItemT, ReportT]],
         about: tuple[Benchmark, str],
-        items: Sequence[Work],
+        items: Sequence[ItemT],
         resources: Resources,
-    ) -> Iterator[Report]:
+    ) -> Iterator[ReportT]:
         """Yield the worker's report of each piece of work as it ends, in any order.
 
         A piece whose worker died goes to a worker of its own, so that it is known which one kills;
@@ -87,9 +100,12 @@ class OnRay:
             yield from _Runner(worker, about, resources).run(items)
 
 
-class _Runner(Generic[Work, Report]):
+class _Runner(Generic[ItemT, ReportT]):
     def __init__(
-        self, worker: type[Worker[Work, Report]], about: tuple[Benchmark, str], resources: Resources
+        self,
+        worker: type[Worker[ItemT, ReportT]],
+        about: tuple[Benchmark, str],
+        resources: Resources,
     ) -> None:
         self._worker = worker
         self._about = about
@@ -104,18 +120,18 @@ class _Runner(Generic[Work, Report]):
         )
         self._benchmark_ref = ray.put(about[0])
         self._tries: dict[str, int] = {}
-        self._waiting: deque[Work] = deque()
-        self._suspects: deque[Work] = deque()
+        self._waiting: deque[ItemT] = deque()
+        self._suspects: deque[ItemT] = deque()
         """Their worker died; each gets a worker to itself, before all that waits."""
-        self._slots: list[_Slot[Work]] = []
-        self._hungry: list[_Slot[Work]] = []
+        self._slots: list[_Slot[ItemT]] = []
+        self._hungry: list[_Slot[ItemT]] = []
         """Those that may have room; others are not looked at, so an event costs the same however
         many workers there are."""
-        self._awaited: dict[Any, _Slot[Work]] = {}
+        self._awaited: dict[Any, _Slot[ItemT]] = {}
         self._looked = -CHECK_SECONDS
         self._failed_starts = 0
 
-    def run(self, items: Sequence[Work]) -> Iterator[Report]:
+    def run(self, items: Sequence[ItemT]) -> Iterator[ReportT]:
         self._waiting.extend(items)
         unfinished = len(items)
         while unfinished:
@@ -130,6 +146,7 @@ class _Runner(Generic[Work, Report]):
                 for report in self._take(slot):
                     unfinished -= 1
                     yield report
+        log.info("all %d pieces of work are done; %d workers end", len(items), len(self._slots))
         for slot in self._slots:
             ray.kill(slot.actor)
 
@@ -140,12 +157,15 @@ class _Runner(Generic[Work, Report]):
             return
         self._looked = now
         useful = min(self._num_workers(), len(self._waiting) + len(self._suspects))
-        for _ in range(max(1, useful) - len(self._slots)):
+        missing = max(1, useful) - len(self._slots)
+        if missing > 0:
+            log.info("starting %d workers beside %d", missing, len(self._slots))
+        for _ in range(missing):
             slot = self._start()
             self._slots.append(slot)
             self._hungry.append(slot)
 
-    def _begin(self, slot: _Slot[Work]) -> None:
+    def _begin(self, slot: _Slot[ItemT]) -> None:
         """Take note that an actor is there; replace one that could not begin.
 
         Raises:
@@ -157,13 +177,15 @@ class _Runner(Generic[Work, Report]):
             self._failed_starts += 1
             alive = any(other.beginning is None for other in self._slots)
             if not alive and self._failed_starts >= MAX_TRIES * len(self._slots):
-                raise UserError(no_worker(_last_line(error))) from error
+                raise UserError(no_worker(last_line(error))) from error
+            log.warning("a worker could not begin and is replaced: %s", last_line(error))
             self._replace(slot)
         else:
+            log.info("a worker is there")
             slot.beginning = None
             self._failed_starts = 0
 
-    def _take(self, slot: _Slot[Work]) -> Iterator[Report]:
+    def _take(self, slot: _Slot[ItemT]) -> Iterator[ReportT]:
         """Yield what became of a slot's oldest work.
 
         Raises:
@@ -172,13 +194,13 @@ class _Runner(Generic[Work, Report]):
         reference, item = slot.pending[0]
         try:
             report = ray.get(reference)
-        except RayActorError as error:
-            yield from self._bury(slot, str(error))
         except RayTaskError as error:
             if isinstance(error.cause, StorageError):
                 raise error.cause from error
             slot.pending.popleft()
-            yield self._give_up(item, _last_line(error))
+            yield self._give_up(item, failure_of_task(error))
+        except RayError as error:
+            yield from self._bury(slot, error)
         else:
             slot.pending.popleft()
             yield report
@@ -191,12 +213,14 @@ class _Runner(Generic[Work, Report]):
             return int(room.get("GPU", 0) / self._resources.gpus_per_worker)
         return int(room.get("CPU", 0) / self._resources.threads)
 
-    def _start(self) -> _Slot[Work]:
+    def _start(self) -> _Slot[ItemT]:
         _, uri = self._about
-        actor = self._actor_class.remote(self._worker, self._benchmark_ref, uri, self._resources)
+        actor = self._actor_class.remote(
+            self._worker, self._benchmark_ref, uri, self._resources, log_level=current_level()
+        )
         return _Slot(actor, actor.__ray_ready__.remote())
 
-    def _replace(self, slot: _Slot[Work]) -> None:
+    def _replace(self, slot: _Slot[ItemT]) -> None:
         fresh = self._start()
         slot.actor, slot.beginning = fresh.actor, fresh.beginning
         slot.pending, slot.upcoming = fresh.pending, None
@@ -210,7 +234,7 @@ class _Runner(Generic[Work, Report]):
                 self._awaited[slot.awaited] = slot
         self._hungry.clear()
 
-    def _feed_one(self, slot: _Slot[Work]) -> None:
+    def _feed_one(self, slot: _Slot[ItemT]) -> None:
         """Give a slot a piece of work if it has room; a suspect gets it to itself.
 
         An actor without a place in the cluster gets none: others would wait for it in vain.
@@ -230,8 +254,10 @@ class _Runner(Generic[Work, Report]):
             slot.upcoming = self._waiting.popleft() if plenty else None
             slot.submit(item, slot.upcoming)
 
-    def _bury(self, slot: _Slot[Work], reason: str) -> Iterator[Report]:
+    def _bury(self, slot: _Slot[ItemT], reason: RayError) -> Iterator[ReportT]:
         """Replace a dead worker and decide what becomes of its work."""
+        names = ", ".join(item.name for _, item in slot.pending)
+        log.warning("a worker died with %s and is replaced: %s", names, manner_of(reason))
         if slot.upcoming is not None:
             self._waiting.appendleft(slot.upcoming)
         lost = [item for _, item in slot.pending]
@@ -239,16 +265,16 @@ class _Runner(Generic[Work, Report]):
         for item in lost:
             self._tries[item.name] = self._tries.get(item.name, 0) + (1 if alone else 0)
             if self._tries[item.name] >= MAX_TRIES:
-                yield self._give_up(
-                    item, f"its worker died {MAX_TRIES} times: {reason.strip().splitlines()[0]}"
-                )
+                yield self._give_up(item, failure_of_death(reason, MAX_TRIES))
             else:
                 self._suspects.append(item)
+        ray.kill(slot.actor)  # one whose answer was lost would keep its place in the cluster
         self._replace(slot)
         self._hungry = list(self._slots)  # idle ones may have work again
 
-    def _give_up(self, item: Work, error: str) -> Report:
-        return self._worker(*self._about, "cpu").give_up(item, error)
+    def _give_up(self, item: ItemT, failure: Failure) -> ReportT:
+        log.info("%s is given up", item.name)
+        return self._worker(*self._about, "cpu").give_up(item, failure)
 
 
 def _ended(references: list[Any]) -> list[Any]:
@@ -260,8 +286,3 @@ def _ended(references: list[Any]) -> list[Any]:
     if ended:
         ended, _ = ray.wait(references, num_returns=len(references), timeout=0)
     return list(ended)
-
-
-def _last_line(error: RayError) -> str:
-    cause = getattr(error, "cause", None)
-    return f"{type(cause).__name__}: {cause}" if cause else str(error).strip().splitlines()[-1]

@@ -15,6 +15,8 @@ from ..engine.address import check_listener, no_answer
 from ..engine.resources import Resources
 from ..errors import UserError
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
 def session(resources: Resources, **options: Any) -> Iterator[None]:
@@ -24,6 +26,7 @@ def session(resources: Resources, **options: Any) -> Iterator[None]:
         UserError: there is no cluster at the address.
     """
     if ray.is_initialized():
+        log.info("Ray is connected already")
         yield
         return
     _connect(resources, options)
@@ -31,12 +34,17 @@ def session(resources: Resources, **options: Any) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+        log.info("disconnected from Ray")
 
 
 def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {"logging_level": logging.ERROR, "configure_logging": True}
+    options: dict[str, Any] = {
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+        "log_to_driver": False,  # see logs.py
+    }
     if resources.address is None:
         options |= {
             "address": "local",
@@ -51,6 +59,9 @@ def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
         ray.init(**{**options, **chosen})
     except (ConnectionError, ValueError, AuthenticationError) as error:
         raise UserError(no_answer(resources.address, error)) from error
+    log.info(
+        "connected to Ray at %s: %s", resources.address or "this machine", ray.cluster_resources()
+    )
 
 
 def gpus_of_node() -> float:

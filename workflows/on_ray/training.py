@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from ray.train.torch import TorchTrainer, get_device
 from ..engine.resources import Resources
 from ..errors import UserError
 from ..hardware import WORKER_ENVIRONMENT, tune_allocator
+from ..logs import current_level, setup_worker
 from ..store.files import Folder
 from ..train.process_group import ProcessGroup
 from ..train.train_config import TrainConfig
 from ..train.training import Training, TrainResult, TrainRow, prepare, read_history
+from .failures import last_line
 from .session import session
 
 MAX_TRIES = 3
@@ -30,6 +33,8 @@ NO_ROOM = {"WorkerGroupStartupTimeoutError", "InsufficientClusterResourcesError"
 """Of Ray Train, which does not make them public."""
 START_SECONDS = 300
 """How long a cluster may take to make room for all workers, as by starting machines."""
+
+log = logging.getLogger(__name__)
 
 
 def train_on_ray(
@@ -47,7 +52,7 @@ def train_on_ray(
         UserError: the workers cannot start or die again and again; see also `prepare` and `fit`.
     """
     training = prepare(config, run_dir, resources.num_workers or 1)
-    options: dict[str, Any] = {"log_to_driver": False}
+    options: dict[str, Any] = {}
     if resources.address is None:
         options["object_store_memory"] = _num_bytes(training) + 100 * 2**20
     with session(resources, **options):
@@ -55,7 +60,7 @@ def train_on_ray(
         shared, start = _put(training), ray.remote(num_cpus=0, max_retries=0)(_fit)
         failures = 0
         while True:
-            attempt = start.remote([shared], resources, START_SECONDS)
+            attempt = start.remote([shared], resources, START_SECONDS, current_level())
             try:
                 if _follow(attempt, Folder.at(training.run_dir), on_epoch):
                     failures = 0
@@ -64,6 +69,7 @@ def train_on_ray(
             except RayError as error:
                 failures += 1
                 _require_another_try(error, failures)
+                log.warning("the workers ended and are started anew: %s", last_line(error))
     return training.result()
 
 
@@ -93,7 +99,7 @@ def _put(training: Training) -> Any:
         ) from error
 
 
-def _fit(shared: list[Any], resources: Resources, start_seconds: int) -> None:
+def _fit(shared: list[Any], resources: Resources, start_seconds: int, log_level: int) -> None:
     """Train with one set of workers.
 
     This waits in a process of its own because the driver shows epochs meanwhile, and because Ray
@@ -109,7 +115,7 @@ def _fit(shared: list[Any], resources: Resources, start_seconds: int) -> None:
     environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.threads)}
     TorchTrainer(
         _work,
-        train_loop_config={"shared": shared, "threads": resources.threads},
+        train_loop_config={"shared": shared, "threads": resources.threads, "log": log_level},
         scaling_config=ScalingConfig(
             num_workers=resources.num_workers,
             use_gpu=on_gpu,
@@ -128,6 +134,7 @@ def _fit(shared: list[Any], resources: Resources, start_seconds: int) -> None:
 
 def _work(config: dict[str, Any]) -> None:
     """Train as one of Ray Train's workers."""
+    setup_worker(config["log"])
     tune_allocator()
     torch.set_num_threads(config["threads"])
     training: Training = ray.get(config["shared"][0])

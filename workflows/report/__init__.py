@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UserError
+from ..store.failures import failure_texts
 from .figures import paths_of, render
 from .gallery import OpenDataset, Shown, choose_shown, gallery_figure
 from .html import Page, render_page
@@ -55,9 +56,10 @@ def _page(
     run: Run, sections: Sequence[Section], missing: Sequence[Missing], open_dataset: OpenDataset
 ) -> tuple[Page, dict[str, bytes]]:
     """Return the page, and the files of the gallery where the benchmark has a Table 1."""
+    failures = failure_texts(run.store.folder) if missing else {}
     first = next((section for section in sections if section.name == "table1"), None)
     if first is None:
-        return Page(sections=sections, missing=missing), {}
+        return Page(sections=sections, missing=missing, failures=failures), {}
     experiment = next(e for e in run.experiments if e.name == first.name)
     methods = experiment.explainers
     num_images = max(1, min(SCRUBBER_IMAGES, MOST_IMAGES // len(first.table.columns)))
@@ -67,6 +69,7 @@ def _page(
     page = Page(
         sections=sections,
         missing=missing,
+        failures=failures,
         gallery=gallery,
         gallery_methods=methods,
         scrubber=scrubber,

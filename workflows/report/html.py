@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import groupby
 from typing import Any
@@ -29,6 +29,8 @@ class Page:
 
     sections: Sequence[Section]
     missing: Sequence[Missing]
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Files of what went wrong by name."""
     gallery: Sequence[Shown] = ()
     gallery_methods: Sequence[str] = ()
     scrubber: Mapping[str, Any] | None = None
@@ -56,6 +58,7 @@ def render_page(run: Run, page: Page) -> str:
         gallery_methods=page.gallery_methods,
         scrubber=page.scrubber,
         missing=missing_view(page.missing),
+        failures=page.failures,
         definitions=definitions(page.sections),
         setting=setting(run),
         provenance=provenance_rows(run.provenance, ""),

@@ -12,12 +12,15 @@ import pandas as pd
 from swag.types import Kind
 
 from ..store.described import Described
+from ..store.files import Folder
 from ..store.parts import Subject
 
 
 class RunStore(Protocol):
     """The part of `swagflow.store.run_folder.Store` that a report needs."""
 
+    @property
+    def folder(self) -> Folder: ...
     def read_benchmark(self) -> Described: ...
     def read_provenance(self) -> dict[str, Any]: ...
     def read_scores(self, metric: str) -> pd.DataFrame: ...

@@ -1,17 +1,96 @@
-"""What went wrong in a run folder: rows with an error, and how they are made to be tried again."""
+"""What went wrong in a run folder: rows with an error, and how they are made to be tried again.
+
+    failures/KEY.txt
+
+A row's error is one line and ends with the name of the file that tells the rest, which is written
+once, where the failure was met first.
+"""
 
 from __future__ import annotations
 
+import logging
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
 import pandas as pd
 import pyarrow.parquet as pq
+import torch
 
+from .. import __version__
+from ..errors import StorageError
+from .files import Folder
 from .run_folder import Store
+from .tracebacks import Failure, writable
 
 COLUMNS = ["dataset", "model", "explainer", "image_id", "error"]
+FOLDER = "failures"
+MAX_BYTES = 2**16
+SHOWN_FILES, SHOWN_BYTES = 20, 2**13
+"""In a report."""
+
+log = logging.getLogger(__name__)
 
 
-class Kept(Store):
-    """A run folder that nobody writes rows to any more: each row is read once."""
+class FailureFiles:
+    """Writes the failures of one run folder, each once.
+
+    Args:
+        folder: the run folder.
+        where: what the work is done on, in words.
+    """
+
+    def __init__(self, folder: Folder, where: str) -> None:
+        self._folder = folder
+        self._where = where
+        self._known: set[str] = set()
+
+    def keep(self, failure: Failure, befell: Mapping[str, str]) -> str:
+        """Write a failure down where it is the first of its kind; return its rows' error.
+
+        Args:
+            befell: what it spoilt: names of a data set, a model and so on by what they are.
+        """
+        path = f"{FOLDER}/{failure.key}.txt"
+        spoilt = ", ".join(f"{kind} {name}" for kind, name in befell.items())
+        if failure.key in self._known:
+            log.debug("%s: %s; see %s", spoilt, failure.line, path)
+            return f"{failure.line} [{path}]"
+        try:
+            if not self._folder.exists(path):
+                self._folder.write(path, self._page(failure, befell).encode())
+        except StorageError as error:
+            log.warning("%s: %s; %s is not written: %s", spoilt, failure.line, path, error)
+            return failure.line
+        self._known.add(failure.key)
+        log.warning("%s: %s; see %s", spoilt, failure.line, path)
+        return f"{failure.line} [{path}]"
+
+    def _page(self, failure: Failure, befell: Mapping[str, str]) -> str:
+        versions = f"swagflow {__version__}, torch {torch.__version__}"
+        about = {
+            **befell,
+            "time": datetime.now(UTC).isoformat(" ", "seconds"),
+            "versions": f"{versions}, Python {platform.python_version()}",
+            "machine": f"{platform.node()}: {self._where}",
+        }
+        lines = [f"{kind + ':':<10} {name}" for kind, name in about.items()]
+        page = "\n".join([failure.line, "", "Met first with", *lines, "", failure.text])
+        return _cut(writable(page), MAX_BYTES)
+
+
+def failure_texts(folder: Folder) -> dict[str, str]:
+    """Return the files of failures by name: some of them, each cut to what a page can show."""
+    paths = [path for path in folder.list(FOLDER) if path.endswith(".txt")][:SHOWN_FILES]
+    contents = folder.map(folder.read, paths)
+    return {
+        path: _cut(content.decode("utf-8", "replace"), SHOWN_BYTES)
+        for path, content in zip(paths, contents, strict=True)
+    }
+
+
+class ReadOnce(Store):
+    """A run folder that nobody writes rows to any more, whose rows are read once and kept."""
 
     def __init__(self, store: Store) -> None:
         self.uri = store.uri
@@ -59,8 +138,11 @@ def forget_errors(store: Store) -> None:
         with store.folder.opened(path) as stream:
             return _has_error(pq.ParquetFile(stream).metadata)
 
-    spoilt = store.folder.map(has_error, paths)
-    store.folder.delete_all([path for path, bad in zip(paths, spoilt, strict=True) if bad])
+    bad = store.folder.map(has_error, paths)
+    spoilt = [path for path, is_bad in zip(paths, bad, strict=True) if is_bad]
+    store.folder.delete_all(spoilt)
+    store.folder.delete_all(store.folder.list(FOLDER))  # no row is left that names one
+    log.info("%s: %d files with errors are deleted, to be made anew", store.uri, len(spoilt))
 
 
 def _has_error(metadata: pq.FileMetaData) -> bool:
@@ -69,3 +151,13 @@ def _has_error(metadata: pq.FileMetaData) -> bool:
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     counts = [group.column(paths.index("error")).statistics.null_count for group in groups]
     return bool(sum(counts) < metadata.num_rows)
+
+
+def _cut(text: str, num_bytes: int) -> str:
+    """Return a text without its middle where it is too long: its ends tell most."""
+    content = text.encode()
+    if len(content) <= num_bytes:
+        return text
+    half = num_bytes // 2 - 32
+    head, tail = (end.decode("utf-8", "ignore") for end in (content[:half], content[-half:]))
+    return f"{head}\n[{len(content) - 2 * half} bytes left out]\n{tail}"

@@ -12,6 +12,7 @@ work and nothing else: results are deterministic, and parts appear whole.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import socket
@@ -31,6 +32,8 @@ STALE_SECONDS = 30.0
 POLL_SECONDS = 1.0
 SETTLE_SECONDS = 1.0
 """Within it, whoever saw no lock has written one."""
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -73,7 +76,9 @@ class _Lease:
             self._beat()
             time.sleep(SETTLE_SECONDS)
             if self._is_mine():
+                log.info("%s is locked by this process", uri)
                 return
+            log.info("another driver was as quick to lock %s", uri)
 
     def _outwait(self, held: bytes, uri: str, say: Callable[[str], None]) -> None:
         """Return once the lock has not changed for long enough, or is gone."""
@@ -93,12 +98,14 @@ class _Lease:
                     f"another run is at work in {uri!r}: {holder}; wait for it or stop it, or "
                     "choose another --run-dir"
                 )
+        log.warning("%s is taken over from %s", uri, holder)
 
     def keep(self, ended: threading.Event) -> None:
         """Show that this driver lives until the end, or until another has taken its place."""
         while not ended.wait(BEAT_SECONDS):
             with suppress(StorageError):  # the run itself meets what is wrong with the storage
                 if not self._is_mine():
+                    log.warning("another driver has taken over the run folder of this one")
                     return
                 self._beat()
 

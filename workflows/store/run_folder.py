@@ -11,6 +11,7 @@ cell's key, so a listing of names tells what is stored and nothing has to be ope
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
@@ -30,6 +31,8 @@ from .parts import EXPLANATION_SCHEMA, PART, Cell, CellName, Maps, Part, Rows
 
 BENCHMARK = "benchmark.yaml"
 PROVENANCE = "provenance.json"
+
+log = logging.getLogger(__name__)
 
 
 class Store:
@@ -116,7 +119,9 @@ class Store:
         self._write(cell, span, pa.table(columns))
 
     def _write(self, cell: Cell, span: tuple[int, int], table: pa.Table, **options: Any) -> None:
-        self.folder.write(cell.part(*span), encoded(table, cell.key, **options))
+        content = encoded(table, cell.key, **options)
+        self.folder.write(cell.part(*span), content)
+        log.debug("%s is written, %d bytes", cell.part(*span), content.size)
 
     def read_explanations(
         self, dataset: str, model: str, explainer: str, image_ids: Iterable[str] | None = None
@@ -192,6 +197,8 @@ class Store:
         try:
             return self._read(path)
         except DamagedError as error:
+            if path not in self.damaged:
+                log.info("passed over: %s", error)
             self.damaged[path] = str(error)
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
 import pickle
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,8 @@ from .process_group import ALONE, ProcessGroup
 
 Batches = Callable[[int], Iterable[tuple[Tensor, Tensor]]]
 """From an epoch's number to its batches of normalised images x_BCHW and classes label_B."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +121,8 @@ def fit(
             f"the workers do not find the same {checkpoint}; --run-dir must be a folder or URI "
             "that every machine reaches"
         )
+    if start:
+        log.info("%s: going on from epoch %d of %d", checkpoint, start, recipe.epochs)
     for number in range(start, recipe.epochs):
         with _seeded(recipe.seed, number, device, group.rank):
             loss = _epoch(model.train(), batches(number), recipe, optimizer, number, group=group)
@@ -126,6 +131,7 @@ def fit(
             raise UserError(
                 f"training diverged in epoch {number} (mean loss {loss:g}); lower the learning rate"
             )
+        log.debug("epoch %d: mean loss %g", number, loss)
         model.eval()
         on_epoch(Epoch(number, recipe.rate(number), loss))
         if checkpoint is not None and group.rank == 0:

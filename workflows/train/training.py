@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -26,6 +27,8 @@ from .fitting import Epoch, fit
 from .images import Images
 from .process_group import ALONE, ProcessGroup
 from .train_config import TrainConfig
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,11 @@ def prepare(config: TrainConfig, run_dir: str, num_workers: int = 1) -> Training
             f"a batch of {size} images cannot be shared out to {num_workers} workers; raise "
             "recipe.batch_size or lower --workers"
         )
+    log.info(
+        "%s: %d images to train on, %d to validate; %d cannot be decoded",
+        run_dir,
+        *(len(images.label_N), len(held_out.label_N), images.num_bad + held_out.num_bad),
+    )
     return Training(config, run_dir, model, images, held_out)
 
 

@@ -1,0 +1,224 @@
+"""What workers of shards have in common: store, data sets, models, images, and errors as rows."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from swag.classifier import Classifier
+from swag.models import load_classifier
+from swag.signals import Signals
+from swag.types import Batch, Score
+
+from ..config.benchmark import Benchmark
+from ..data import Dataset, Sample
+from ..errors import ImageError
+from ..hardware import device_name
+from ..store.failures import FailureFiles
+from ..store.parts import Cell, Maps, Rows
+from ..store.run_folder import Store
+from ..store.tracebacks import Failure, one_line
+from .plan import Shard, Task
+
+KEPT_MODELS = 2
+KEPT_SHARDS = 2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What a worker tells of a finished shard; results themselves are in the store."""
+
+    shard: Shard
+    seconds: float
+    num_errors: int
+    """Rows stored with an error."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """The images of a shard: samples of those that could be loaded, the others as errors."""
+
+    samples: tuple[Sample, ...]
+    errors: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A shard whose images are loaded, ready for its tasks."""
+
+    shard: Shard
+    signals: Signals
+    """Of the images that could be loaded."""
+    errors: tuple[str | None, ...]
+    """Why an image could not, for each image of the shard."""
+
+    @property
+    def num_bad_images(self) -> int:
+        return sum(error is not None for error in self.errors)
+
+    def rows(self) -> Rows:
+        """Return the shard's rows, each without an error or with its image's."""
+        targets = iter(self.signals.target_B.tolist())
+        own = [next(targets) if error is None else None for error in self.errors]
+        return Rows(self.shard.image_ids, self.errors, own)
+
+
+class Workshop:
+    """Prepares shards of one benchmark and stores what fails; keeps models and data sets.
+
+    Args:
+        benchmark: what to compute.
+        uri: the run folder.
+        device: where the models run.
+    """
+
+    def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
+        self.benchmark = benchmark
+        self.store = Store(uri)
+        self.device = torch.device(device)
+        self._failures = FailureFiles(self.store.folder, device_name(self.device))
+        self._datasets: dict[str, Dataset] = {}
+        self._classifiers: dict[tuple[str, str], Classifier] = {}
+        # One thread opens data sets and decodes, whoever asks for a shard's images.
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._loading: dict[str, Future[_Loaded]] = {}
+
+    @property
+    def is_loading(self) -> bool:
+        return bool(self._loading)
+
+    def prefetch(self, shard: Shard) -> None:
+        """Begin to decode a shard's images, while another shard may be computed."""
+        if shard.name in self._loading:
+            return
+        while len(self._loading) >= KEPT_SHARDS:  # announced, but another worker had it
+            self._loading.pop(next(iter(self._loading))).cancel()
+        self._loading[shard.name] = self._loader.submit(self._load, shard)
+
+    def run(self, shard: Shard, run_task: Callable[[Bench, Task], int]) -> ShardReport:
+        """Do the tasks of a shard, part by part.
+
+        Args:
+            run_task: stores what a task asks for and returns how many of its rows have an error.
+        """
+        start = time.perf_counter()
+        log.debug(
+            "shard %s: %d images, %d tasks", shard.name, len(shard.image_ids), len(shard.tasks)
+        )
+        self.prefetch(shard)
+        loaded = self._loading.pop(shard.name).result()
+        if loaded.samples:
+            bench = self._bench(shard, loaded)
+            num_errors = sum(run_task(bench, task) for task in shard.tasks)
+        else:
+            num_errors = sum(self._spoil(shard, task, loaded.errors) for task in shard.tasks)
+        seconds = time.perf_counter() - start
+        log.debug("shard %s: done in %.2f s, %d errors", shard.name, seconds, num_errors)
+        return ShardReport(shard, seconds, num_errors)
+
+    def give_up(self, shard: Shard, failure: Failure) -> ShardReport:
+        """Store rows with a failure for all that a shard asks for."""
+        error = self._failures.keep(failure, _about(shard))
+        errors = [error] * len(shard.image_ids)
+        count = sum(self._spoil(shard, task, errors) for task in shard.tasks)
+        return ShardReport(shard, 0.0, count)
+
+    def spoil(self, bench: Bench, task: Task, failure: Failure) -> int:
+        """Store rows with a failure for all images of a task; return how many."""
+        error = self._failures.keep(failure, _about(bench.shard) | {"explainer": task.explainer})
+        return self._spoil(bench.shard, task, [own or error for own in bench.errors])
+
+    def spoil_cell(self, bench: Bench, cell: Cell, failure: Failure) -> int:
+        """Store rows with a failure for all images of one metric; return how many."""
+        about = {"explainer": cell.name.explainer, "metric": str(cell.name.metric)}
+        error = self._failures.keep(failure, _about(bench.shard) | about)
+        self._store_unscored(bench.shard, cell, [own or error for own in bench.errors])
+        return len(bench.errors)
+
+    def _spoil(self, shard: Shard, task: Task, errors: Sequence[str | None]) -> int:
+        if task.stored_parts is None:
+            kind = self.benchmark.explainer(task.explainer, shard.model).kind
+            rows = Rows(shard.image_ids, errors, [None] * len(errors))
+            maps = Maps(np.zeros((0, 1, 1), np.float32), 0.0, kind)
+            self.store.write_explanations(task.explanation, shard.span, rows, maps)
+        for _, cell in task.metrics:
+            self._store_unscored(shard, cell, errors)
+        return len(errors) * ((task.stored_parts is None) + len(task.metrics))
+
+    def _store_unscored(self, shard: Shard, cell: Cell, errors: Sequence[str | None]) -> None:
+        rows = Rows(shard.image_ids, errors, [None] * len(errors))
+        nothing = Score(value_B=torch.zeros(0, dtype=torch.float64))
+        self.store.write_scores(cell, shard.span, rows, nothing)
+
+    def _bench(self, shard: Shard, loaded: _Loaded) -> Bench:
+        needs = frozenset[str]().union(
+            *(
+                self.benchmark.explainer(task.explainer, shard.model).needs
+                for task in shard.tasks
+                if task.stored_parts is None
+            )
+        )
+        batch = to_batch(loaded.samples, self.benchmark.seed, self.device)
+        classifier = self._classifier(shard.dataset, shard.model)
+        return Bench(shard, Signals(classifier, batch, needs), loaded.errors)
+
+    def _load(self, shard: Shard) -> _Loaded:
+        dataset = self._dataset(shard.dataset)
+        samples: list[Sample] = []
+        errors: list[str | None] = []
+        for image_id in shard.image_ids:
+            try:
+                samples.append(dataset.load(image_id))
+                errors.append(None)
+            except ImageError as error:
+                log.info("image %s of %s: %s", image_id, shard.dataset, error)
+                errors.append(one_line(str(error)))
+        return _Loaded(tuple(samples), tuple(errors))
+
+    def _dataset(self, name: str) -> Dataset:
+        if name not in self._datasets:
+            log.info("opening data set %s", name)
+            self._datasets[name] = self.benchmark.datasets[name].open()
+        return self._datasets[name]
+
+    def _classifier(self, dataset: str, model: str) -> Classifier:
+        key = (dataset, model)
+        if key not in self._classifiers:
+            while len(self._classifiers) >= KEPT_MODELS:
+                self._classifiers.pop(next(iter(self._classifiers)))
+            log.info("loading model %s for %s on %s", model, dataset, self.device)
+            self._classifiers[key] = load_classifier(
+                self.benchmark.model_spec(dataset, model),
+                device=self.device,
+                batch_size=self.benchmark.batch_size,
+            )
+        return self._classifiers[key]
+
+
+def _about(shard: Shard) -> dict[str, str]:
+    """Return what a shard is of, for who reads of its failure."""
+    first, last = shard.image_ids[0], shard.image_ids[-1]
+    images = first if first == last else f"{first} to {last} ({len(shard.image_ids)})"
+    return {"data set": shard.dataset, "model": shard.model, "images": images}
+
+
+def to_batch(samples: Sequence[Sample], seed: int, device: torch.device) -> Batch:
+    """Return samples of one size as a batch."""
+    masks = [sample.mask_HW for sample in samples]
+    known = [mask for mask in masks if mask is not None]
+    return Batch(
+        image_BCHW=torch.stack([sample.image_CHW for sample in samples]).to(device),
+        image_ids=tuple(sample.image_id for sample in samples),
+        seed=seed,
+        label_B=torch.tensor([-1 if s.label is None else s.label for s in samples], device=device),
+        boxes=tuple(sample.boxes_N4 for sample in samples),
+        mask_BHW=torch.stack(known).to(device) if len(known) == len(masks) else None,
+    )

@@ -1,0 +1,43 @@
+"""What Ray tells of work that was lost."""
+
+from __future__ import annotations
+
+import re
+
+from ray.exceptions import RayError, RayTaskError
+
+from ..store.tracebacks import Failure, one_line
+
+EXIT = "Worker exit type: "
+"""Where Ray's account of a death comes to the point."""
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def failure_of_death(error: RayError, tries: int) -> Failure:
+    """Return what is known of workers that are gone: no traceback, but how a process ended."""
+    manner = manner_of(error)
+    text = (
+        f"{str(error).strip()}\n\nWhat the worker printed last is on its machine in the log files "
+        "of Ray's session (logs/worker-*-PID.err).\n"
+    )
+    # Numbers are of processes and addresses.
+    kind = f"death: {type(error).__name__} {re.sub('[0-9]+', '', manner)}"
+    return Failure.told(f"its worker died {tries} times: {manner}", kind, text)
+
+
+def manner_of(error: RayError) -> str:
+    """Return how Ray says that a process ended."""
+    _, _, manner = str(error).strip().rpartition(EXIT)
+    return one_line(manner.replace("Worker exit detail: ", ""))
+
+
+def failure_of_task(error: RayTaskError) -> Failure:
+    """Return what went wrong around a piece of work, such as sending its report."""
+    told = ANSI.sub("", str(error))
+    return Failure.told(last_line(error), f"task: {type(error.cause).__name__}", told)
+
+
+def last_line(error: RayError) -> str:
+    """Return the cause of an error, or the end of what Ray tells of it."""
+    cause = getattr(error, "cause", None)
+    return f"{type(cause).__name__}: {cause}" if cause else str(error).strip().splitlines()[-1]
