@@ -19,6 +19,7 @@ import ray
 from swagflow.config.benchmark import Benchmark
 from swagflow.engine.plan import Shard
 from swagflow.engine.resources import Resources
+from swagflow.engine.work import Job
 from swagflow.engine.workshop import ShardReport
 from swagflow.on_ray import runner
 from swagflow.on_ray.runner import OnRay
@@ -62,7 +63,7 @@ def dispatch(
 ) -> Dispatched:
     """Hand out shards, each of so many seconds, as a run does; no worker's start counts."""
     ends, own = [], []
-    for _ in OnRay().reports(Sleeper, (benchmark, str(seconds)), shards, resources):
+    for _ in OnRay(resources).reports(Sleeper, Job(benchmark, str(seconds)), shards):
         ends.append(time.perf_counter())
         own.append(time.process_time())
     assert len(ends) == len(shards)

@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.loader import write_pictures
+from swagflow.cli.where import dispatcher_for
 from swagflow.config.load import load_benchmark
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
@@ -60,7 +61,7 @@ def compare(name: str, overrides: list[str], run: Path, resources: Resources) ->
     lines |= estimate.timing_lines(todo, known)
     _, predicted = hours(lines, known, resources)
     start = time.perf_counter()
-    compute(opened, store, resources, Console(stderr=True))
+    compute(opened, store, dispatcher_for(resources), Console(stderr=True))
     taken = time.perf_counter() - start
     print(f"{len(units)} steps measured in {measuring:.1f} s on {known.machine}")
     print(f"predicted {predicted:.1f} s, taken {taken:.1f} s, ratio {predicted / taken:.2f}")

@@ -16,6 +16,7 @@ from swagflow.config.load import load_benchmark
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import Resources
+from swagflow.engine.work import InProcess
 from swagflow.store.run_folder import Store
 from tests.support.runs import Runner
 
@@ -96,7 +97,7 @@ def test_a_report_follows_rows_that_came_after_it(runner: Runner) -> None:
     assert runner("datasets.squares.images=8") == 0
     assert page.read_text() == "of 8 images", "nothing had changed"
     opened = open_benchmark(load_benchmark(str(runner.config), ["datasets.squares.images=12"]))
-    assert compute(opened, Store(runner.uri), Resources(0), Console(file=io.StringIO()))
+    assert compute(opened, Store(runner.uri), InProcess(Resources(0)), Console(file=io.StringIO()))
     assert page.read_text() == "of 8 images"
     assert runner("datasets.squares.images=12") == 0
     assert "Nothing to compute" in runner.output

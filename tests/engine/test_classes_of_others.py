@@ -15,6 +15,7 @@ from swagflow.config.load import resolve
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import choose_resources
+from swagflow.engine.work import InProcess
 from swagflow.errors import UserError
 from swagflow.store.run_folder import Store
 from tests.support.runs import changed
@@ -29,7 +30,9 @@ def run(folder: Path, explainers: dict[str, Any] | None = None) -> bool:
     squares = {"squares": {"type": "tests.support.plugins:Squares", "images": 2}}
     raw = changed(datasets=squares, explainers=explainers or EXPLAINERS)
     opened = open_benchmark(resolve(raw))
-    return compute(opened, Store(str(folder)), choose_resources(0), Console(file=io.StringIO()))
+    return compute(
+        opened, Store(str(folder)), InProcess(choose_resources(0)), Console(file=io.StringIO())
+    )
 
 
 def parts(folder: Path, explainer: str) -> dict[str, bytes]:
@@ -93,7 +96,7 @@ def test_another_package_s_metric_judges_explainers_themselves(tmp_path: Path) -
     )
     opened = open_benchmark(resolve(raw))
     screen = Console(file=io.StringIO())
-    assert compute(opened, Store(str(tmp_path)), choose_resources(0), screen)
+    assert compute(opened, Store(str(tmp_path)), InProcess(choose_resources(0)), screen)
     scores = Store(str(tmp_path)).read_scores("own")
     assert dict(scores.groupby("explainer")["value"].sum()) == {"rise": 8.0, "centre": 0.0}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,8 +25,9 @@ from swagflow.config.load import resolve
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import Resources
-from swagflow.engine.work import InProcess
+from swagflow.engine.work import Job
 from swagflow.errors import UserError
+from swagflow.on_ray.runner import OnRay
 from swagflow.store.run_folder import Store
 from tests.support.runs import EXPLAINERS, Runner, changed
 from tests.support.toys import batch_of, images, take, toy
@@ -252,18 +254,22 @@ def test_timing_runs_on_one_worker_of_a_cluster(tmp_path: Path) -> None:
     """Its head may have no GPU."""
     started: list[tuple[str, int | None]] = []
 
-    class Cluster(InProcess):
-        def reports(
-            self, worker: type[Any], about: tuple[Any, str], items: Any, resources: Resources
-        ) -> Iterator[Any]:
-            started.append((worker.__name__, resources.num_workers))
-            single = worker(*about, "cpu")
+    class Cluster(OnRay):
+        def connected(self) -> AbstractContextManager[None]:
+            return nullcontext()
+
+        def reports(self, worker: type[Any], job: Job, items: Any) -> Iterator[Any]:
+            started.append((worker.__name__, self.resources.num_workers))
+            single = worker(job.benchmark, job.uri, "cpu")
             yield from (single.run(item) for item in items)
+
+        def for_timings(self) -> Cluster:
+            return Cluster(super().for_timings().resources)
 
     opened = open_benchmark(resolve(changed(metrics=METRICS)))
     resources = Resources(4, address="10.0.0.1:6379")
     store = Store(str(tmp_path / "run"))
     screen = Console(file=io.StringIO())
-    assert compute(opened, store, resources, screen, dispatcher=Cluster())
+    assert compute(opened, store, Cluster(resources), screen)
     assert started == [("ShardWorker", 4), ("TimingWorker", 1)]
     assert len(store.read_scores("efficiency")) == 3

@@ -26,10 +26,11 @@ from swagflow.config.load import load_benchmark
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import Resources
+from swagflow.engine.work import InProcess
 from swagflow.store.run_folder import Store
 
 opened = open_benchmark(load_benchmark(sys.argv[1]))
-compute(opened, Store(sys.argv[2]), Resources(0), Console(file=io.StringIO()))
+compute(opened, Store(sys.argv[2]), InProcess(Resources(0)), Console(file=io.StringIO()))
 """
 
 

@@ -12,6 +12,7 @@ from swagflow.config.load import load_benchmark
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import Resources
+from swagflow.engine.work import InProcess
 from swagflow.store.run_folder import Store
 
 HERE = Path(__file__).parent
@@ -23,6 +24,6 @@ def test_an_old_run_folder_has_nothing_to_compute(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*.parquet")}
     opened = open_benchmark(load_benchmark(str(HERE / "old_run.yaml")))
     screen = Console(file=io.StringIO())
-    assert not compute(opened, Store(str(folder)), Resources(0), screen)
+    assert not compute(opened, Store(str(folder)), InProcess(Resources(0)), screen)
     assert {path: path.read_bytes() for path in folder.rglob("*.parquet")} == before
     assert len(before) == 25

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from swagflow.config.load import resolve
-from swagflow.engine.roar import RoarWorker, jobs_of, removal_bits
+from swagflow.engine.masked_images import removal_bits
+from swagflow.engine.roar import RoarWorker
+from swagflow.engine.roar_jobs import jobs_of
 from swagflow.errors import UserError
 from swagflow.store.files import Folder
 from swagflow.store.parts import Cell, CellName, Maps, Rows

@@ -22,6 +22,7 @@ from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import choose_resources
 from swagflow.engine.todo import todo_of
+from swagflow.engine.work import InProcess
 from swagflow.errors import UserError
 from swagflow.forecast.assumed_data import assume
 from swagflow.forecast.cost import (
@@ -78,7 +79,12 @@ def test_the_passes_planned_are_those_that_are_run(tmp_path: Path) -> None:
     opened = open_benchmark(benchmark)
     hook = register_module_forward_pre_hook(count)
     try:
-        compute(opened, Store(str(tmp_path / "b")), choose_resources(0, device="cpu"), Console())
+        compute(
+            opened,
+            Store(str(tmp_path / "b")),
+            InProcess(choose_resources(0, device="cpu")),
+            Console(),
+        )
     finally:
         hook.remove()
     # One pass finds Grad-CAM's layer, one is of the curves' blank image.
@@ -103,7 +109,7 @@ def test_what_is_stored_is_not_planned_again(tmp_path: Path) -> None:
     compute(
         open_benchmark(benchmark),
         Store(str(tmp_path)),
-        choose_resources(0, device="cpu"),
+        InProcess(choose_resources(0, device="cpu")),
         Console(),
     )
     assert lines_of(benchmark, tmp_path) == {}

@@ -24,6 +24,7 @@ from swagflow.config.load import resolve
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import Opened, open_benchmark
 from swagflow.engine.resources import choose_resources
+from swagflow.engine.work import InProcess
 from swagflow.errors import UserError
 from swagflow.store.run_folder import Store
 from tests.support import ray_head, s3_server
@@ -130,7 +131,7 @@ def driver_of(run: str) -> int:
 def local(site: Site) -> Store:
     """The same benchmark, run in this process."""
     store = Store(str(site.folder / "local"))
-    assert compute(opened(site), store, choose_resources(0), Console(file=io.StringIO()))
+    assert compute(opened(site), store, InProcess(choose_resources(0)), Console(file=io.StringIO()))
     return store
 
 
@@ -161,7 +162,7 @@ def test_jobs_are_killed_and_submitted_again_until_all_is_there(
     uri = f"s3://{s3_server.BUCKET}/first"
     console = Console(file=io.StringIO())
     with pytest.raises(UserError, match="another run is at work in 's3://bucket/first'"):
-        compute(opened(site), Store(uri), choose_resources(0), console)
+        compute(opened(site), Store(uri), InProcess(choose_resources(0)), console)
 
     # Stopped by its user.
     assert first.stdout is not None

@@ -11,6 +11,7 @@ from benchmarks import dispatch
 from benchmarks.dispatch import SIMULATED_SECONDS, Simulation, Sleeper, simulation
 from swagflow.engine.plan import Shard
 from swagflow.engine.resources import Resources
+from swagflow.engine.work import Job
 from swagflow.on_ray.failures import failure_of_death
 from swagflow.on_ray.runner import OnRay
 from swagflow.store.parts import Subject
@@ -24,7 +25,7 @@ def seconds_of(num_pieces: int, starts: list[float], monkeypatch: pytest.MonkeyP
     shards = [Shard(Subject("data", "model"), first, ("image",), ()) for first in range(num_pieces)]
     nobody: Any = None
     with simulation(cluster):
-        reports = list(OnRay().reports(Sleeper, (nobody, "0"), shards, Resources(len(starts))))
+        reports = list(OnRay(Resources(len(starts))).reports(Sleeper, Job(nobody, "0"), shards))
     assert sorted(report.shard.first for report in reports) == list(range(num_pieces))
     return cluster.now
 
@@ -64,7 +65,7 @@ def test_what_was_lost_for_want_of_memory_is_tried_again(monkeypatch: pytest.Mon
     shard = Shard(Subject("data", "model"), 0, ("image",), ())
     nobody: Any = None
     with simulation(Simulation(1)):
-        (report,) = OnRay().reports(Sleeper, (nobody, "0"), [shard], Resources(1))
+        (report,) = OnRay(Resources(1)).reports(Sleeper, Job(nobody, "0"), [shard])
     assert report.shard == shard
     assert len(lost) == 2
 

@@ -71,7 +71,7 @@ def run_benchmark(
     store = Store(uri)
     opened = open_benchmark(benchmark)
     for _ in range(MOST_REPAIRS + 1):
-        compute(opened, store, resources, console, dispatcher=dispatcher, retry_errors=retry_errors)
+        compute(opened, store, dispatcher, console, retry_errors=retry_errors)
         settled, written = draw(store, opened.datasets.get, anew=False)
         if written:
             console.print(f"{len(written)} files written.", highlight=False)

@@ -36,9 +36,9 @@ def resources_for(
 def dispatcher_for(resources: Resources) -> Dispatcher:
     """Return what hands work to so many workers."""
     if resources.num_workers == 0:
-        from ..engine.work import IN_PROCESS
+        from ..engine.work import InProcess
 
-        return IN_PROCESS
+        return InProcess(resources)
     from ..on_ray.runner import OnRay
 
-    return OnRay()
+    return OnRay(resources)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from swag.types import Score
+
 from ..config.benchmark import Benchmark
-from ..store.parts import Maps, Rows
+from ..errors import DamagedError
+from ..store.parts import Maps
 from ..store.tracebacks import Failure
+from .guarding import require_saliency, unchanged
 from .plan import Shard, Task
 from .work import attempt
 from .workshop import Bench, ShardReport, Workshop
+
+NOT_FINITE = "the explanation has values that are not finite"
+NOT_STORED = "it has no stored explanation"
+
+log = logging.getLogger(__name__)
 
 
 class ShardWorker:
@@ -30,7 +42,7 @@ class ShardWorker:
 
     def prefetch(self, shard: Shard) -> None:
         """Begin to decode a shard's images, while another shard may be computed."""
-        self._workshop.prefetch(shard)
+        self._workshop.loader.begin(shard)
 
     def run(self, shard: Shard) -> ShardReport:
         """Compute and store what the shard's tasks ask for, part by part."""
@@ -42,42 +54,86 @@ class ShardWorker:
 
     def run_task(self, bench: Bench, task: Task) -> int:
         """Store a task's masks and scores; return how many rows have an error."""
-        explained = attempt(lambda: self._saliency(bench, task))
+        explained = attempt(lambda: self._explained(bench, task))
         if isinstance(explained, Failure):
             return self._workshop.spoil(bench, task, explained)
-        rows, saliency_BHW = explained
-        num_errors = bench.num_bad_images * (task.stored_parts is None)
+        rows = bench.rows(explained.lost)
+        num_bad = sum(error is not None for error in rows.errors)
+        num_errors = num_bad * (task.stored_parts is None)
         for name, cell in task.metrics:
             metric = self._workshop.benchmark.metrics[name]
-            score = attempt(partial(metric, bench.signals, saliency_BHW))
+            score = attempt(partial(metric, bench.signals, explained.saliency_BHW))
             if isinstance(score, Failure):
                 num_errors += self._workshop.spoil_cell(bench, cell, score)
             else:
-                self._workshop.store.write_scores(cell, bench.shard.span, rows, score)
-                num_errors += bench.num_bad_images
+                kept = _without(score, explained.lost)
+                self._workshop.store.write_scores(cell, bench.shard.span, rows, kept)
+                num_errors += num_bad
         return num_errors
 
-    def _saliency(self, bench: Bench, task: Task) -> tuple[Rows, Tensor]:
-        """Return the shard's rows and saliencies, read where they are stored, else stored."""
-        store, batch = self._workshop.store, bench.signals.batch
-        rows = bench.rows()
+    def _explained(self, bench: Bench, task: Task) -> _Explained:
+        """Return the shard's saliencies, read where they are stored, else made and stored."""
         if task.stored_parts is not None:
-            maps = {
-                image_id: saliency_HW
-                for path in task.stored_parts
-                for image_id, saliency_HW in store.read_part(path).items()
-            }
-            if missing := [i for i in batch.image_ids if i not in maps]:
-                raise ValueError(
-                    f"{len(missing)} images have no stored explanation, {missing[0]} first"
-                )
-            stored = [torch.from_numpy(maps[i].copy()) for i in batch.image_ids]
-            return rows, torch.stack(stored).to(self._workshop.device)
+            try:
+                return self._stored(bench, task.stored_parts)
+            except DamagedError as error:
+                log.warning("%s; its explanations are made again", error)
         explainer = self._workshop.benchmark.explainer(task.explainer, bench.shard.model)
+        batch = bench.signals.batch
         start = time.perf_counter()
-        saliency_BHW = explainer(bench.signals)
-        on_cpu = saliency_BHW.cpu().numpy()
+        with unchanged(bench.signals.classifier.model):
+            saliency_BHW = require_saliency(explainer(bench.signals), batch.image_BCHW)
+        finite_B = torch.isfinite(saliency_BHW).flatten(1).all(1).tolist()
         seconds = (time.perf_counter() - start) / len(batch)
-        maps_of = Maps(on_cpu, seconds, explainer.kind)
-        store.write_explanations(task.explanation, bench.shard.span, rows, maps_of)
-        return rows, saliency_BHW
+        explained = _Explained(
+            saliency_BHW, {i: NOT_FINITE for i, finite in enumerate(finite_B) if not finite}
+        )
+        good = saliency_BHW[finite_B].cpu().numpy()
+        self._workshop.store.write_explanations(
+            task.explanation,
+            bench.shard.span,
+            bench.rows(explained.lost),
+            Maps(good, seconds, explainer.kind),
+        )
+        return explained.blanked()
+
+    def _stored(self, bench: Bench, parts: tuple[str, ...]) -> _Explained:
+        """Return saliencies that were stored before; an image that had an error has none."""
+        batch = bench.signals.batch
+        maps = {
+            image_id: torch.from_numpy(saliency_HW.copy())
+            for path in parts
+            for image_id, saliency_HW in self._workshop.store.read_part(path).items()
+        }
+        blank_HW = torch.zeros(batch.image_BCHW.shape[2:])
+        saliency_BHW = torch.stack([maps.get(i, blank_HW) for i in batch.image_ids])
+        lost = {n: NOT_STORED for n, i in enumerate(batch.image_ids) if i not in maps}
+        return _Explained(saliency_BHW.to(self._workshop.device), lost)
+
+
+@dataclass(frozen=True)
+class _Explained:
+    saliency_BHW: Tensor
+    lost: Mapping[int, str]
+    """Why an image has none, by its place in the batch."""
+
+    def blanked(self) -> _Explained:
+        """Return it with zeros where there is none, so that metrics can score the others."""
+        if not self.lost:
+            return self
+        saliency_BHW = self.saliency_BHW.clone()
+        saliency_BHW[list(self.lost)] = 0.0
+        return _Explained(saliency_BHW, self.lost)
+
+
+def _without(score: Score, lost: Mapping[int, str]) -> Score:
+    """Return the scores of the images that are not lost."""
+    if not lost:
+        return score
+    kept = [index for index in range(len(score.value_B)) if index not in lost]
+    columns = {
+        name: tuple(values[i] for i in kept) if isinstance(values, tuple) else values[kept]
+        for name, values in score.columns.items()
+    }
+    curve_BT = None if score.curve_BT is None else score.curve_BT[kept]
+    return Score(score.value_B[kept], curve_BT, columns)

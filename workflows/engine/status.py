@@ -9,7 +9,7 @@ from ..store.described import Described
 from ..store.parts import CellName, Part
 from ..store.run_folder import Store
 from .plan import CellState, cell_states, timing_states
-from .roar import RoarJob, jobs_of, missing_jobs
+from .roar_jobs import RoarJob, jobs_of, missing_jobs
 
 
 @dataclass(frozen=True)

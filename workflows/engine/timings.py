@@ -54,8 +54,8 @@ class TimingWorker:
 
     def prefetch(self, shard: Shard) -> None:
         """Load nothing ahead of its turn: it would be in the times of the shard before."""
-        if not self._workshop.is_loading:
-            self._workshop.prefetch(shard)
+        if not self._workshop.loader.is_busy:
+            self._workshop.loader.begin(shard)
 
     def run(self, shard: Shard) -> ShardReport:
         """Measure and store what the shard's task asks for."""

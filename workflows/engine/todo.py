@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..store.run_folder import Store
 from .opening import Opened
 from .plan import Plan, make_plan
-from .roar import RoarJob, jobs_of, missing_jobs
+from .roar_jobs import RoarJob, jobs_of, missing_jobs
 from .timings import plan_timings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Protocol, TypeVar
 
@@ -66,48 +67,55 @@ def attempt(compute: Callable[[], T]) -> T | Failure:
         return compute()
     except StorageError:
         raise  # the error could not be stored either
-    except Exception as error:  # noqa: BLE001 - the shard's edge
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the shard's edge
         return Failure.of(error)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker of a run is told."""
+
+    benchmark: Benchmark
+    uri: str
+    """The run folder."""
 
 
 class Dispatcher(Protocol):
     """Hands pieces of work to workers, wherever those are."""
 
-    def connected(self, resources: Resources) -> AbstractContextManager[None]:
+    @property
+    def resources(self) -> Resources:
+        """With what it works."""
+
+    def connected(self) -> AbstractContextManager[None]:
         """Keep the workers' machines reachable inside the block."""
 
     def reports(
-        self,
-        worker: type[Worker[ItemT, ReportT]],
-        about: tuple[Benchmark, str],
-        items: Sequence[ItemT],
-        resources: Resources,
+        self, worker: type[Worker[ItemT, ReportT]], job: Job, items: Sequence[ItemT]
     ) -> Iterator[ReportT]:
-        """Yield the worker's report of each piece of work as it ends, in any order.
+        """Yield the worker's report of each piece of work as it ends, in any order."""
 
-        Args:
-            about: the benchmark and the URI of the run folder, for the workers.
-        """
+    def for_timings(self) -> Dispatcher:
+        """Return one whose single worker has a machine to itself."""
 
 
+@dataclass(frozen=True)
 class InProcess:
     """One worker, in the process that asks."""
 
-    def connected(self, _resources: Resources) -> AbstractContextManager[None]:
+    resources: Resources
+
+    def connected(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def reports(
-        self,
-        worker: type[Worker[ItemT, ReportT]],
-        about: tuple[Benchmark, str],
-        items: Sequence[ItemT],
-        resources: Resources,
+        self, worker: type[Worker[ItemT, ReportT]], job: Job, items: Sequence[ItemT]
     ) -> Iterator[ReportT]:
         tune_allocator()
-        torch.set_num_threads(resources.threads_with(torch.cuda.device_count()))
-        single = worker(*about, resources.device)
+        torch.set_num_threads(self.resources.threads_with(torch.cuda.device_count()))
+        single = worker(job.benchmark, job.uri, self.resources.device)
         for item, upcoming in zip_longest(items, items[1:]):
             yield run_ahead(single, item, upcoming)
 
-
-IN_PROCESS = InProcess()
+    def for_timings(self) -> InProcess:
+        return self

@@ -1,11 +1,10 @@
-"""What workers of shards have in common: store, data sets, models, images, and errors as rows."""
+"""What workers of shards have in common: store, models, and errors as rows."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,20 +13,18 @@ import torch
 from swag.classifier import Classifier
 from swag.models import load_classifier
 from swag.signals import Signals
-from swag.types import Batch, Score
+from swag.types import Score
 
 from ..config.benchmark import Benchmark
-from ..data import Dataset, Sample
-from ..errors import ImageError
 from ..hardware import device_name
 from ..store.failures import FailureFiles
 from ..store.parts import Cell, Maps, Rows
 from ..store.run_folder import Store
-from ..store.tracebacks import Failure, one_line
+from ..store.tracebacks import Failure
+from .loading import Loaded, Loader, to_batch
 from .plan import Shard, Task
 
 KEPT_MODELS = 2
-KEPT_SHARDS = 2
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +37,6 @@ class ShardReport:
     seconds: float
     num_errors: int
     """Rows stored with an error."""
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """The images of a shard: samples of those that could be loaded, the others as errors."""
-
-    samples: tuple[Sample, ...]
-    errors: tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -64,11 +53,20 @@ class Bench:
     def num_bad_images(self) -> int:
         return sum(error is not None for error in self.errors)
 
-    def rows(self) -> Rows:
-        """Return the shard's rows, each without an error or with its image's."""
-        targets = iter(self.signals.target_B.tolist())
-        own = [next(targets) if error is None else None for error in self.errors]
-        return Rows(self.shard.image_ids, self.errors, own)
+    def rows(self, lost: Mapping[int, str] | None = None) -> Rows:
+        """Return the shard's rows, each without an error or with its image's.
+
+        Args:
+            lost: why images that could be loaded have no values, by their place in the batch.
+        """
+        targets = self.signals.target_B.tolist()
+        errors = list(self.errors)
+        own: list[int | None] = [None] * len(errors)
+        loaded = [place for place, error in enumerate(self.errors) if error is None]
+        for index, place in enumerate(loaded):
+            errors[place] = (lost or {}).get(index)
+            own[place] = targets[index] if errors[place] is None else None
+        return Rows(self.shard.image_ids, errors, own)
 
 
 class Workshop:
@@ -85,23 +83,8 @@ class Workshop:
         self.store = Store(uri)
         self.device = torch.device(device)
         self._failures = FailureFiles(self.store.folder, device_name(self.device))
-        self._datasets: dict[str, Dataset] = {}
+        self.loader = Loader(benchmark.datasets)
         self._classifiers: dict[tuple[str, str], Classifier] = {}
-        # One thread opens data sets and decodes, whoever asks for a shard's images.
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
-        self._loading: dict[str, Future[_Loaded]] = {}
-
-    @property
-    def is_loading(self) -> bool:
-        return bool(self._loading)
-
-    def prefetch(self, shard: Shard) -> None:
-        """Begin to decode a shard's images, while another shard may be computed."""
-        if shard.name in self._loading:
-            return
-        while len(self._loading) >= KEPT_SHARDS:  # announced, but another worker had it
-            self._loading.pop(next(iter(self._loading))).cancel()
-        self._loading[shard.name] = self._loader.submit(self._load, shard)
 
     def run(self, shard: Shard, run_task: Callable[[Bench, Task], int]) -> ShardReport:
         """Do the tasks of a shard, part by part.
@@ -113,8 +96,7 @@ class Workshop:
         log.debug(
             "shard %s: %d images, %d tasks", shard.name, len(shard.image_ids), len(shard.tasks)
         )
-        self.prefetch(shard)
-        loaded = self._loading.pop(shard.name).result()
+        loaded = self.loader.take(shard)
         if loaded.samples:
             bench = self._bench(shard, loaded)
             num_errors = sum(run_task(bench, task) for task in shard.tasks)
@@ -158,7 +140,7 @@ class Workshop:
         nothing = Score(value_B=torch.zeros(0, dtype=torch.float64))
         self.store.write_scores(cell, shard.span, rows, nothing)
 
-    def _bench(self, shard: Shard, loaded: _Loaded) -> Bench:
+    def _bench(self, shard: Shard, loaded: Loaded) -> Bench:
         needs = frozenset[str]().union(
             *(
                 self.benchmark.explainer(task.explainer, shard.model).needs
@@ -169,25 +151,6 @@ class Workshop:
         batch = to_batch(loaded.samples, self.benchmark.seed, self.device)
         classifier = self._classifier(shard.dataset, shard.model)
         return Bench(shard, Signals(classifier, batch, needs), loaded.errors)
-
-    def _load(self, shard: Shard) -> _Loaded:
-        dataset = self._dataset(shard.dataset)
-        samples: list[Sample] = []
-        errors: list[str | None] = []
-        for image_id in shard.image_ids:
-            try:
-                samples.append(dataset.load(image_id))
-                errors.append(None)
-            except ImageError as error:
-                log.info("image %s of %s: %s", image_id, shard.dataset, error)
-                errors.append(one_line(str(error)))
-        return _Loaded(tuple(samples), tuple(errors))
-
-    def _dataset(self, name: str) -> Dataset:
-        if name not in self._datasets:
-            log.info("opening data set %s", name)
-            self._datasets[name] = self.benchmark.datasets[name].open()
-        return self._datasets[name]
 
     def _classifier(self, dataset: str, model: str) -> Classifier:
         key = (dataset, model)
@@ -208,17 +171,3 @@ def _about(shard: Shard) -> dict[str, str]:
     first, last = shard.image_ids[0], shard.image_ids[-1]
     images = first if first == last else f"{first} to {last} ({len(shard.image_ids)})"
     return {"data set": shard.dataset, "model": shard.model, "images": images}
-
-
-def to_batch(samples: Sequence[Sample], seed: int, device: torch.device) -> Batch:
-    """Return samples of one size as a batch."""
-    masks = [sample.mask_HW for sample in samples]
-    known = [mask for mask in masks if mask is not None]
-    return Batch(
-        image_BCHW=torch.stack([sample.image_CHW for sample in samples]).to(device),
-        image_ids=tuple(sample.image_id for sample in samples),
-        seed=seed,
-        label_B=torch.tensor([-1 if s.label is None else s.label for s in samples], device=device),
-        boxes=tuple(sample.boxes_N4 for sample in samples),
-        mask_BHW=torch.stack(known).to(device) if len(known) == len(masks) else None,
-    )

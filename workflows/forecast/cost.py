@@ -14,7 +14,8 @@ from ..config.benchmark import Benchmark
 from ..data import Dataset
 from ..engine.plan import Shard
 from ..engine.resources import Resources
-from ..engine.roar import RoarJob, recipe_of
+from ..engine.roar import recipe_of
+from ..engine.roar_jobs import RoarJob
 from ..engine.todo import Todo
 from .throughput import Throughput, Unit, What
 

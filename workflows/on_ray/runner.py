@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 import ray
@@ -17,7 +17,7 @@ from ray.exceptions import RayError, RayTaskError
 from ..config.benchmark import Benchmark
 from ..engine.address import no_worker
 from ..engine.resources import Resources
-from ..engine.work import ItemT, ReportT, Worker, run_ahead
+from ..engine.work import Dispatcher, InProcess, ItemT, Job, ReportT, Worker, run_ahead
 from ..errors import StorageError, UserError
 from ..hardware import WORKER_ENVIRONMENT, tune_allocator
 from ..logs import current_level, setup_worker
@@ -75,18 +75,17 @@ class _Slot(Generic[ItemT]):
         self.pending.append((self.actor.run.remote(item, upcoming), item))
 
 
+@dataclass(frozen=True)
 class OnRay:
     """Hands work to Ray's actors."""
 
-    def connected(self, resources: Resources) -> AbstractContextManager[None]:
-        return session(resources)
+    resources: Resources
+
+    def connected(self) -> AbstractContextManager[None]:
+        return session(self.resources)
 
     def reports(
-        self,
-        worker: type[Worker[ItemT, ReportT]],
-        about: tuple[Benchmark, str],
-        items: Sequence[ItemT],
-        resources: Resources,
+        self, worker: type[Worker[ItemT, ReportT]], job: Job, items: Sequence[ItemT]
     ) -> Iterator[ReportT]:
         """Yield the worker's report of each piece of work as it ends, in any order.
 
@@ -96,19 +95,25 @@ class OnRay:
         Raises:
             UserError: there is no cluster at the address.
         """
-        with session(resources):
-            yield from _Runner(worker, about, resources).run(items)
+        with session(self.resources):
+            yield from _Runner(worker, job, self.resources).run(items)
+
+    def for_timings(self) -> Dispatcher:
+        """Return one worker where the device is, which the head of a cluster need not have."""
+        if self.resources.address is None:
+            return InProcess(replace(self.resources, num_workers=0))
+        return OnRay(replace(self.resources, num_workers=1))
 
 
 class _Runner(Generic[ItemT, ReportT]):
     def __init__(
         self,
         worker: type[Worker[ItemT, ReportT]],
-        about: tuple[Benchmark, str],
+        job: Job,
         resources: Resources,
     ) -> None:
         self._worker = worker
-        self._about = about
+        self._job = job
         self._resources = resources
         environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.threads)}
         on_gpu = resources.device.startswith("cuda")
@@ -118,7 +123,7 @@ class _Runner(Generic[ItemT, ReportT]):
             max_restarts=0,
             runtime_env={"env_vars": environment},
         )
-        self._benchmark_ref = ray.put(about[0])
+        self._benchmark_ref = ray.put(job.benchmark)
         self._tries: dict[str, int] = {}
         self._waiting: deque[ItemT] = deque()
         self._suspects: deque[ItemT] = deque()
@@ -214,9 +219,12 @@ class _Runner(Generic[ItemT, ReportT]):
         return int(room.get("CPU", 0) / self._resources.threads)
 
     def _start(self) -> _Slot[ItemT]:
-        _, uri = self._about
         actor = self._actor_class.remote(
-            self._worker, self._benchmark_ref, uri, self._resources, log_level=current_level()
+            self._worker,
+            self._benchmark_ref,
+            self._job.uri,
+            self._resources,
+            log_level=current_level(),
         )
         return _Slot(actor, actor.__ray_ready__.remote())
 
@@ -274,7 +282,7 @@ class _Runner(Generic[ItemT, ReportT]):
 
     def _give_up(self, item: ItemT, failure: Failure) -> ReportT:
         log.info("%s is given up", item.name)
-        return self._worker(*self._about, "cpu").give_up(item, failure)
+        return self._worker(self._job.benchmark, self._job.uri, "cpu").give_up(item, failure)
 
 
 def _ended(references: list[Any]) -> list[Any]:

@@ -79,10 +79,10 @@ class Store:
         )
         values = "saliency.list.element"
         pixels = maps.kind == "pixel"
-        self._write(
-            cell,
-            span,
+        self.write_table(
+            cell.part(*span),
             table,
+            cell.key,
             use_dictionary=["image_id"] if pixels else ["image_id", values],
             use_byte_stream_split=[values] if pixels else False,
         )
@@ -116,12 +116,13 @@ class Store:
                 columns[name] = spread([_null_if_nan(v) for v in values.tolist()], element)
             else:
                 columns[name] = spread(values.cpu().numpy(), pa.list_(element))
-        self._write(cell, span, pa.table(columns))
+        self.write_table(cell.part(*span), pa.table(columns), cell.key)
 
-    def _write(self, cell: Cell, span: tuple[int, int], table: pa.Table, **options: Any) -> None:
-        content = encoded(table, cell.key, **options)
-        self.folder.write(cell.part(*span), content)
-        log.debug("%s is written, %d bytes", cell.part(*span), content.size)
+    def write_table(self, path: str, table: pa.Table, key: str, **options: Any) -> None:
+        """Store rows of a cell's key as one file, which appears whole or not at all."""
+        content = encoded(table, key, **options)
+        self.folder.write(path, content)
+        log.debug("%s is written, %d bytes", path, content.size)
 
     def read_explanations(
         self, dataset: str, model: str, explainer: str, image_ids: Iterable[str] | None = None

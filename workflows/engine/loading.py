@@ -1,0 +1,94 @@
+"""The images of shards: decoded ahead in a thread of their own, and made a batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+
+from swag.types import Batch
+
+from ..data import Dataset, DatasetConfig, Sample
+from ..errors import ImageError
+from ..store.tracebacks import one_line
+from .plan import Shard
+
+KEPT_SHARDS = 2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The images of a shard: samples of those that could be loaded, the others as errors."""
+
+    samples: tuple[Sample, ...]
+    errors: tuple[str | None, ...]
+
+
+class Loader:
+    """Opens data sets and decodes images; keeps both, data sets for good.
+
+    Args:
+        configs: the data sets of a benchmark, by name.
+    """
+
+    def __init__(self, configs: Mapping[str, DatasetConfig]) -> None:
+        self._configs = configs
+        self._datasets: dict[str, Dataset] = {}
+        # One thread opens data sets and decodes, whoever asks for a shard's images.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._loading: dict[str, Future[Loaded]] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._loading)
+
+    def begin(self, shard: Shard) -> None:
+        """Begin to decode a shard's images, while another shard may be computed."""
+        if shard.name in self._loading:
+            return
+        while len(self._loading) >= KEPT_SHARDS:  # announced, but another worker had it
+            self._loading.pop(next(iter(self._loading))).cancel()
+        self._loading[shard.name] = self._thread.submit(self._load, shard)
+
+    def take(self, shard: Shard) -> Loaded:
+        """Return a shard's images once they are decoded."""
+        self.begin(shard)
+        return self._loading.pop(shard.name).result()
+
+    def _load(self, shard: Shard) -> Loaded:
+        dataset = self._dataset(shard.dataset)
+        samples: list[Sample] = []
+        errors: list[str | None] = []
+        for image_id in shard.image_ids:
+            try:
+                samples.append(dataset.load(image_id))
+                errors.append(None)
+            except ImageError as error:
+                log.info("image %s of %s: %s", image_id, shard.dataset, error)
+                errors.append(one_line(str(error)))
+        return Loaded(tuple(samples), tuple(errors))
+
+    def _dataset(self, name: str) -> Dataset:
+        if name not in self._datasets:
+            log.info("opening data set %s", name)
+            self._datasets[name] = self._configs[name].open()
+        return self._datasets[name]
+
+
+def to_batch(samples: Sequence[Sample], seed: int, device: torch.device) -> Batch:
+    """Return samples of one size as a batch."""
+    masks = [sample.mask_HW for sample in samples]
+    known = [mask for mask in masks if mask is not None]
+    return Batch(
+        image_BCHW=torch.stack([sample.image_CHW for sample in samples]).to(device),
+        image_ids=tuple(sample.image_id for sample in samples),
+        seed=seed,
+        label_B=torch.tensor([-1 if s.label is None else s.label for s in samples], device=device),
+        boxes=tuple(sample.boxes_N4 for sample in samples),
+        mask_BHW=torch.stack(known).to(device) if len(known) == len(masks) else None,
+    )

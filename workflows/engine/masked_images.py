@@ -1,0 +1,84 @@
+"""Images without the pixels that a stored saliency calls important."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swag.classifier import Classifier
+from swag.curves.ranks import descending_order
+from swag.rng import generator
+
+from ..store.run_folder import Store
+from ..train.fitting import Fit
+from ..train.images import Images, drawn, flipped, shuffled
+
+
+def removal_bits(
+    store: Store, cell: tuple[str, str, str], fraction: float
+) -> dict[str, np.ndarray]:
+    """Return for each image its removed pixels, one bit each in row-major order.
+
+    The `fraction` of the pixels that a stored saliency ranks first, by the tie rule of the
+    deletion curve.
+    """
+    bits: dict[str, np.ndarray] = {}
+    for maps in store.explanation_parts(*cell):
+        for image_id, saliency_HW in maps.items():
+            order_P = descending_order(torch.from_numpy(saliency_HW.reshape(1, -1).copy()))[0]
+            removed_P = np.zeros(order_P.numel(), bool)
+            removed_P[order_P[: int(fraction * order_P.numel())].numpy()] = True
+            bits[image_id] = np.packbits(removed_P)
+    return bits
+
+
+class MaskedImages:
+    """Images that lose their removed pixels as they are read."""
+
+    def __init__(self, images: Images, bits: Mapping[str, np.ndarray] | None) -> None:
+        self._images = images
+        self._bits = bits
+        ids = images.image_ids
+        self._usable = [index for index in range(len(ids)) if bits is None or ids[index] in bits]
+        if not self._usable:
+            raise ValueError("no image has a stored explanation")
+
+    def _read(self, positions: list[int], classifier: Classifier) -> tuple[Tensor, Tensor]:
+        """Return normalised images, 0 where pixels are removed, and labels."""
+        image_BCHW, label_B = self._images.take(np.array(positions))
+        x_BCHW = classifier.normalise(image_BCHW.to(classifier.device).float() / 255)
+        if self._bits is not None:
+            packed = np.stack([self._bits[self._images.image_ids[p]] for p in positions])
+            size = x_BCHW.shape[2:]
+            removed = np.unpackbits(packed, axis=1, count=size[0] * size[1]).astype(bool)
+            removed_B1HW = torch.from_numpy(removed).view(-1, 1, *size).to(classifier.device)
+            x_BCHW = x_BCHW.masked_fill_(removed_B1HW, 0.0)
+        return x_BCHW, label_B.to(classifier.device)
+
+    def batches(
+        self, recipe: Fit, epoch: int, classifier: Classifier, *, flip: bool
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield an epoch's batches, all full: shuffled, and flipped with chance 1/2 if asked for.
+
+        Order and flips depend on the recipe's seed and the epoch only, so that an interrupted job
+        goes on as if it had not been.
+        """
+        rng = generator(recipe.seed, str(epoch), "roar_epoch")
+        for position_B in shuffled(np.array(self._usable), recipe.batch_size, rng):
+            x_BCHW, label_B = self._read(position_B.tolist(), classifier)
+            if flip:
+                x_BCHW = flipped(x_BCHW, drawn(len(position_B), rng))
+            yield x_BCHW, label_B
+
+    def accuracy(self, classifier: Classifier) -> float:
+        """Return the share of images whose most probable class is their label."""
+        correct = 0
+        for first in range(0, len(self._usable), classifier.batch_size):
+            x_BCHW, label_B = self._read(
+                self._usable[first : first + classifier.batch_size], classifier
+            )
+            correct += int((classifier.probabilities(x_BCHW).argmax(1) == label_B).sum())
+        return correct / len(self._usable)
