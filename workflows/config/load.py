@@ -24,6 +24,7 @@ from .benchmark import Benchmark
 from .compose import SECTIONS, expand_grids, include, prune, select
 from .fields import configured, mapping_of, require_known
 from .packaged import config_folder, config_names
+from .shown import check_files, check_parts
 from .yaml_text import parse_yaml, problem_of, read_yaml
 
 EFFICIENCY = {"efficiency": Efficiency()}
@@ -143,10 +144,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         metrics={k: metric for k, metric in metrics.items() if not isinstance(metric, Efficiency)},
         timings={k: metric for k, metric in metrics.items() if isinstance(metric, Efficiency)},
         experiments=_experiments(raw),
-        roar={
-            name: configured(Roar(train="", explainers=()), fields, f"roar.{name}")
-            for name, fields in mapping_of(raw.get("roar") or {}, "roar").items()
-        },
+        roar=_roar(raw),
         seed=_integer(raw.get("seed", 0), "seed", 0),
         shard_size=_integer(raw.get("shard_size", 32), "shard_size", 1),
         batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),
@@ -226,12 +224,11 @@ def _experiments(raw: Mapping[str, Any]) -> dict[str, Experiment]:
             name: {**fields, "explainers": list(raw["explainers"])}
             for name, fields in entries.items()
         }
-    result = {
-        _name(name, "experiments"): configured(
-            Experiment(explainers=()), fields, f"experiments.{name}"
-        )
-        for name, fields in entries.items()
-    }
+    result = {}
+    for name, fields in entries.items():
+        path = f"experiments.{_name(name, 'experiments')}"
+        check_parts(fields, path)
+        result[name] = configured(Experiment(explainers=()), fields, path)
     named = {explainer for experiment in result.values() for explainer in experiment.explainers}
     first = next(iter(result))
     unnamed = tuple(name for name in raw["explainers"] if name not in named)
@@ -244,6 +241,14 @@ def _experiments(raw: Mapping[str, Any]) -> dict[str, Experiment]:
         name: dataclasses.replace(experiment, datasets=experiment.datasets or scored)
         for name, experiment in result.items()
     }
+
+
+def _roar(raw: Mapping[str, Any]) -> dict[str, Roar]:
+    result = {}
+    for name, fields in mapping_of(raw.get("roar") or {}, "roar").items():
+        check_parts(fields, f"roar.{name}")
+        result[name] = configured(Roar(train="", explainers=()), fields, f"roar.{name}")
+    return result
 
 
 def _name(value: Any, path: str) -> str:
@@ -262,6 +267,7 @@ def _integer(value: Any, path: str, minimum: int) -> int:
 
 
 def _check_references(benchmark: Benchmark) -> None:
+    check_files(benchmark.experiments, benchmark.roar)
     for name, experiment in benchmark.experiments.items():
         path = f"experiments.{name}"
         if experiment.metric is not None:
