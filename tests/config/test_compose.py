@@ -13,7 +13,7 @@ from swag.explainers.rise import RISE
 from swag.explainers.swag import SWAG
 from swag.superpixels import SLIC
 from swagflow.config.benchmark import Benchmark
-from swagflow.config.load import load_benchmark
+from swagflow.config.load import load_benchmark, resolve
 from swagflow.config.yaml_text import parse_yaml
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.plan import cell_of
@@ -160,7 +160,7 @@ def test_only_keeps_an_experiment_and_what_it_uses(tmp_path: Path) -> None:
 
 def test_only_remove_and_retrain(tmp_path: Path) -> None:
     path = write(tmp_path / "own.yaml", **study())
-    benchmark = load_benchmark(path, only=["table4"])
+    benchmark = load_benchmark(path, only=["roar"])
     assert sections(benchmark)[:3] == [["b", "b_train"], ["y"], ["random"]]
     assert list(benchmark.roar) == ["b"]
     for dataset in ("b", "b_train"):
@@ -173,7 +173,7 @@ def test_only_may_stand_in_the_file(tmp_path: Path) -> None:
     assert load_benchmark(path) == load_benchmark(str(tmp_path / "whole.yaml"), only=["one"])
     # What is asked for at the call wins.
     assert list(load_benchmark(path, only=["all"]).experiments) == ["all"]
-    with pytest.raises(UserError, match=r"unknown key 'only.tow'; .*known here: all, one, table4"):
+    with pytest.raises(UserError, match=r"unknown key 'only.tow'; .*known here: all, one, roar"):
         load_benchmark(path, only=["tow"])
 
 
@@ -265,3 +265,20 @@ def test_a_worker_uses_a_model_s_own_settings(tmp_path: Path) -> None:
     maps = [store.read_explanations("a", model, "bright") for model in ("x", "y")]
     for image_id, map_HW in maps[0].items():
         np.testing.assert_allclose(maps[1][image_id], map_HW + 2.0, rtol=1e-6)
+
+
+def test_what_only_trains_is_never_scored() -> None:
+    """Without its retraining, as when its model is left out, it is not there at all."""
+    whole = load_benchmark("full-benchmark")
+    assert set(whole.datasets) == {"digit_scenes", "digit_scenes_train"}
+    assert all("digit_scenes_train" not in e.datasets for e in whole.experiments.values())
+    part = load_benchmark("full-benchmark", ["explainers=[swag_ig,grad_cam]", "models=[tiny_vgg]"])
+    assert part.roar == {}
+    assert list(part.datasets) == ["digit_scenes"]
+
+
+def test_a_data_set_can_say_itself_that_it_only_trains() -> None:
+    squares = {"type": "tests.support.plugins:Squares"}
+    datasets = {"seen": {**squares, "trains": True}, "squares": squares}
+    benchmark = resolve(changed(datasets=datasets))
+    assert benchmark.experiments["deletion"].datasets == ("squares",)

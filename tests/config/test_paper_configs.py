@@ -23,6 +23,7 @@ from swagflow.config.load import load_benchmark, resolve
 from swagflow.config.packaged import config_folder, config_names
 from swagflow.config.yaml_text import parse_yaml
 from swagflow.report.paper import paper_values
+from swagflow.store.experiments import PrintedTable
 from swagflow.train.train_config import load_train_configs
 from tests.support.benchmarks import timed, wanted
 
@@ -105,7 +106,7 @@ def test_the_parts_together_are_all(paper: Benchmark) -> None:
 
 
 @pytest.mark.parametrize("name", ["table1", "table2", "table3", "table5", "table6"])
-def test_every_number_that_the_paper_prints_is_computed(name: str) -> None:
+def test_every_number_that_the_paper_prints_is_computed(name: PrintedTable) -> None:
     benchmark = load_benchmark(f"paper/{name}")
     metric = benchmark.experiments[name].metric
     wanted = {(dataset, model, method, metric) for method, dataset, model, _ in paper_values(name)}

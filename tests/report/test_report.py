@@ -6,6 +6,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -18,14 +19,15 @@ import torch
 from PIL import Image
 
 from swag.curves.ranks import removal_step
+from swagflow.config.load import load_benchmark
 from swagflow.errors import UserError
 from swagflow.report import build_report
-from swagflow.report.figures import Axis, Line, Panel, line_figure, look_of, render
+from swagflow.report.figures import Axis, MeanCurve, Panel, line_figure, look_of, render
 from swagflow.report.gallery import overlay, save_explanation, stretched
-from swagflow.report.panels import SWEEPS, sweep_panels
 from swagflow.report.scrubber import scrubber_data
 from swagflow.report.sections import build_sections
 from swagflow.report.source import Run, RunStore
+from swagflow.report.sweeps import sweep_of, sweep_panels
 from swagflow.store.failures import SHOWN_FILES
 from swagflow.store.run_folder import Store
 from tests.support.fake_run import (
@@ -33,6 +35,7 @@ from tests.support.fake_run import (
     FakeDataset,
     fake_benchmark,
     make_run,
+    shown,
     write_benchmark,
     write_scores,
 )
@@ -94,8 +97,9 @@ def report(store: RunStore, dataset: Any = None) -> Written:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     errors = {("grad_cam", "scene-0002"): HOSTILE}
     benchmark = fake_benchmark(METHODS, ("tiny_vgg", "tiny_resnet"))
-    benchmark["experiments"]["table2"] = {"metric": "deletion", "explainers": ["swag"]}
-    benchmark["experiments"]["table3"] = {"metric": "insertion", "explainers": ["swag"]}
+    for name, metric in (("table2", "deletion"), ("table3", "insertion")):
+        experiment = {"metric": metric, "explainers": ["swag"], "show": shown(name)}
+        benchmark["experiments"][name] = experiment
     benchmark["metrics"]["insertion"] = {"class": "Insertion", "higher_is_better": True}
     folder = tmp_path_factory.mktemp("run")
     store = make_run(folder, methods=METHODS, errors=errors, benchmark=benchmark)
@@ -272,7 +276,7 @@ def test_gone_pixels_have_the_colour_of_the_metric(
 def test_other_metrics_have_no_scrubber(store: Store) -> None:
     run = Run(store)
     run.described.metrics["deletion"] = {"class": "Insertion", "steps": 28, "fill": "mean"}
-    assert scrubber_data(run, run.experiments[0], []) is None
+    assert scrubber_data(run, run.experiments["table1"], []) is None
 
 
 def test_figures_follow_the_theme_of_the_page(written: Written) -> None:
@@ -311,7 +315,8 @@ def sweep_run(folder: Path, name: str, settings: Sequence[Mapping[str, object]])
     for explainer in explainers:
         LEVELS[explainer] = ("region", 0.1)
     benchmark = fake_benchmark(explainers, ("tiny_vgg",))
-    benchmark["experiments"] = {name: {"metric": "deletion", "explainers": explainers}}
+    experiment = {"metric": "deletion", "explainers": explainers, "show": shown(name)}
+    benchmark["experiments"] = {name: experiment}
     for explainer, setting in zip(explainers, settings, strict=True):
         benchmark["explainers"][explainer]["superpixels"] = setting
     one = ("tiny_vgg",)
@@ -329,32 +334,19 @@ def test_a_sweep_is_a_line_per_series_along_its_setting(tmp_path: Path) -> None:
     ]
     run = sweep_run(tmp_path, "figure3", settings)
     (section,) = build_sections(run)
-    (panel,) = sweep_panels(section.table, run, SWEEPS["figure3"], 1.0)
+    sweep = sweep_of(run, run.experiments["figure3"])
+    assert sweep is not None
+    (panel,) = sweep_panels(section.table, run, sweep, 1.0)
     assert [line.label for line in panel.lines] == ["$w_c$ = 4", "$w_c$ = 20"]
     assert panel.lines[0].x_T.tolist() == [4.0, 8.0]
     column = ("digit_scenes", "tiny_vgg", "")
     means = [section.table.cell(f"variant_{n}", column).mean for n in (3, 2)]
     assert panel.lines[0].mean_T.tolist() == means
-    assert section.drawing is not None
-    assert set(section.drawing.rendered) == {"png", "svg"}
+    (drawing,) = section.drawings
+    assert set(drawing.rendered) == {"png", "svg"}
     page = Page(report(run.store)[1]["report.html"].decode())
     assert "Figure 3" in page.text
     assert "table" not in [tag for tag, v in page.tags if v.get("class") == "results"]
-
-
-def test_superpixels_keep_the_colours_of_their_methods(tmp_path: Path) -> None:
-    settings = [
-        {"features": features, "num_segments": number}
-        for features in ("image", "gradient")
-        for number in (50, 100)
-    ]
-    run = sweep_run(tmp_path, "figure5", settings)
-    (section,) = build_sections(run)
-    (panel,) = sweep_panels(section.table, run, SWEEPS["figure5"], 1.0)
-    assert [(line.label, line.look) for line in panel.lines] == [
-        ("SWAG", "swag"),
-        ("SWAG G", "swag_g"),
-    ]
 
 
 def test_roar_has_a_table_and_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,6 +365,8 @@ def test_roar_has_a_table_and_a_figure(tmp_path: Path, monkeypatch: pytest.Monke
     ]
     benchmark = fake_benchmark(("swag",), ("resnet50",))
     settings = {"train": "more", "explainers": ["swag"], "fractions": [0.0, 0.5, 0.9], "repeats": 3}
+    show = asdict(load_benchmark("full-benchmark").roar["digit_scenes"].show)
+    settings = {**settings, "show": show}
     benchmark |= {"experiments": {}, "roar": {"cub200": settings}}
     store = FirstSeen(make_run(tmp_path, methods=(), models=(), benchmark=benchmark))
     monkeypatch.setattr(store, "read_roar", lambda: pd.DataFrame(rows))
@@ -401,7 +395,9 @@ def test_a_part_of_errors_alone_does_not_hide_a_metrics_columns(tmp_path: Path) 
 
 def test_timings_name_their_machine(tmp_path: Path) -> None:
     benchmark = fake_benchmark(("swag",), ("vgg16",))
-    benchmark["experiments"] = {"table6": {"metric": "efficiency", "explainers": ["swag"]}}
+    benchmark["experiments"] = {
+        "table6": {"metric": "efficiency", "explainers": ["swag"], "show": shown("table6")}
+    }
     timing = {"class": "Efficiency", "images": 2, "higher_is_better": False}
     benchmark["metrics"]["efficiency"] = timing
     store = make_run(tmp_path, methods=(), models=(), benchmark=benchmark)
@@ -412,7 +408,7 @@ def test_timings_name_their_machine(tmp_path: Path) -> None:
     ]
     write_scores(store, "efficiency", ("imagenet", "vgg16", "swag"), rows)
     text = Page(report(store)[1]["report.html"].decode()).text
-    assert "Timed on Imaginary GPU; the paper's on an NVIDIA Titan X." in text
+    assert "Timed on Imaginary GPU. The paper's times are those of an NVIDIA Titan X." in text
     assert "0.300" in text
     assert "paper 0.120" in text
     assert "0.0750" in text
@@ -426,7 +422,7 @@ def test_every_method_of_the_catalogue_looks_different() -> None:
 
 def test_a_name_with_a_formula_sign_is_drawn_as_it_is() -> None:
     points = np.array([0.0, 1.0])
-    line = Line("one", "swag", points, points, points, points)
+    line = MeanCurve("one", "swag", points, points, points, points)
     figure = line_figure([Panel("5$ and $x$", [line])], Axis(x="x", y="y"))
     assert "5$ and $x$" in render(figure)["svg"].decode()
 

@@ -21,6 +21,7 @@ from swagflow.report.tables import (
     missing_csv,
     missing_rows,
 )
+from swagflow.report.texts import WEAK_LOCALISATION, metric_text
 from swagflow.report.views import cell_view, paper_view, table_view
 from swagflow.store.experiments import Roar
 from tests.support.fake_run import make_run, scores_frame
@@ -36,10 +37,14 @@ KINDS: dict[str, Kind] = {
 
 
 @pytest.fixture(scope="module")
-def fake_sections(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Section]:
+def fake_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run")
-    store = make_run(folder, methods=("random", "swag_g", "lime"), num_images=4)
-    return {section.name: section for section in build_sections(Run(store))}
+    return Run(make_run(folder, methods=("random", "swag_g", "lime"), num_images=4))
+
+
+@pytest.fixture(scope="module")
+def fake_sections(fake_run: Run) -> dict[str, Section]:
+    return {section.name: section for section in build_sections(fake_run)}
 
 
 VALUES = {
@@ -48,6 +53,7 @@ VALUES = {
     "swag": [0.2, 0.3, 0.4, 0.3],
     "guided_backprop": [0.1, 0.2, 0.1, 0.2],
 }
+DELETION = metric_text("deletion", {"class": "Deletion", "steps": 28, "fill": "mean"})
 LOWER = bootstrap_rules(higher_is_better=False, seed=0)
 
 
@@ -146,7 +152,7 @@ def test_values_of_the_paper() -> None:
     assert paper_values("table4")["swag_ig", "cub200", "resnet50", "plain"] == 0.172
     assert paper_values("table5")["rise", "imagenet", "vgg16", "energy"] == pytest.approx(0.4968)
     assert paper_values("table6")["xrai", "imagenet", "resnet50", "single"] == 30.57
-    assert paper_values("mine") == {}
+    assert paper_values(None) == {}
 
 
 def test_our_marks_on_the_papers_table_are_the_papers(fake_sections: dict[str, Section]) -> None:
@@ -167,8 +173,10 @@ def test_our_marks_on_the_papers_table_are_the_papers(fake_sections: dict[str, S
     assert all(cell["best"] for cell in rows["guided_backprop"])
 
 
-def test_rows_of_a_page_stand_in_groups_of_one_kind(fake_sections: dict[str, Section]) -> None:
-    view = table_view(fake_sections["table1"].table, "deletion")
+def test_rows_of_a_page_stand_in_groups_of_one_kind(
+    fake_run: Run, fake_sections: dict[str, Section]
+) -> None:
+    view = table_view(fake_sections["table1"].table, DELETION, fake_run.labels)
     assert [[row["method"] for row in group["rows"]] for group in view["groups"]] == [
         ["random"],
         ["swag_g", "lime"],
@@ -178,14 +186,14 @@ def test_rows_of_a_page_stand_in_groups_of_one_kind(fake_sections: dict[str, Sec
 
 def test_numbers_of_a_page() -> None:
     table = make_table(scores_frame(VALUES), KINDS, LOWER, {("swag", *COLUMN): 0.2})
-    view = cell_view(table.cell("swag", COLUMN), "deletion", end=1.0)
+    view = cell_view(table.cell("swag", COLUMN), DELETION, end=1.0)
     assert (view["mean"], view["paper"], view["missing"]) == ("0.300", "0.200", 0)
     assert view["interval"].replace("\u2009", "") == "0.225\u20130.375"
-    view = cell_view(table.cell("guided_backprop", COLUMN), "weak_localisation", end=1.0)
+    view = cell_view(table.cell("guided_backprop", COLUMN), WEAK_LOCALISATION, end=1.0)
     assert view["mean"] == "15.0"
     assert view["difference"]["mean"] == "\u221215.0"
     tiny = replace(table.cell("grad_cam", COLUMN), difference=-0.0001)
-    assert cell_view(tiny, "deletion", end=1.0)["difference"]["mean"] == "0.000"
+    assert cell_view(tiny, DELETION, end=1.0)["difference"]["mean"] == "0.000"
     assert view["alike"]  # four images tell nothing apart: p is at least 1 / 8
 
 
@@ -308,4 +316,7 @@ def test_timings_are_shown_alone_and_in_batches() -> None:
     table = make_table(by_variant(frame), {"swag": "region", "lime": "region"}, LOWER, {})
     assert [column[2] for column in table.columns] == ["single", "batched"]
     cells = [table.cell("swag", column) for column in table.columns]
-    assert [cell_view(cell, "efficiency", 1.0)["mean"] for cell in cells] == ["0.600", "0.0200"]
+    assert [
+        cell_view(cell, metric_text("efficiency", {"class": "Efficiency"}), 1.0)["mean"]
+        for cell in cells
+    ] == ["0.600", "0.0200"]

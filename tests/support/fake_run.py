@@ -14,6 +14,10 @@ import pyarrow.parquet as pq
 import torch
 import yaml
 
+from swag.catalog import EXPLAINERS
+from swagflow.config.identity import describe
+from swagflow.config.packaged import config_folder
+from swagflow.config.yaml_text import parse_yaml
 from swagflow.data import Sample
 from swagflow.errors import ImageError
 from swagflow.store.run_folder import Store
@@ -60,13 +64,27 @@ class FakeDataset:
         return Sample(image_id, torch.tensor(image, dtype=torch.float32))
 
 
+def fake_explainer(method: str) -> dict[str, Any]:
+    """Return what a run folder says of a method: that of the catalogue where there is one."""
+    described: dict[str, Any] = {"class": "Fake"}
+    if method in EXPLAINERS:
+        described = describe(EXPLAINERS[method])
+    return described
+
+
+def shown(experiment: str) -> Any:
+    """Return how the paper's configurations show an experiment."""
+    plain = parse_yaml((config_folder() / "paper" / "shown.yaml").read_text(encoding="utf-8"))
+    return plain["experiments"][experiment]["show"]
+
+
 def fake_benchmark(methods: Sequence[str], models: Sequence[str], **more: object) -> dict[str, Any]:
     return {
         "name": "fake-benchmark",
         "seed": 0,
         "datasets": {"digit_scenes": {"class": "DigitScenes"}},
         "models": {model: {"class": "ModelSpec"} for model in models},
-        "explainers": {m: {"class": "Fake", "kind": LEVELS[m][0]} for m in methods},
+        "explainers": {m: {**fake_explainer(m), "kind": LEVELS[m][0]} for m in methods},
         "metrics": {
             "deletion": {
                 "class": "Deletion",
@@ -75,7 +93,9 @@ def fake_benchmark(methods: Sequence[str], models: Sequence[str], **more: object
                 "higher_is_better": False,
             }
         },
-        "experiments": {"table1": {"metric": "deletion", "explainers": list(methods)}},
+        "experiments": {
+            "table1": {"metric": "deletion", "explainers": list(methods), "show": shown("table1")}
+        },
         **more,
     }
 
@@ -160,10 +180,12 @@ def _kind(value: object) -> pa.DataType:
     return pa.string() if isinstance(value, str) else pa.float64()
 
 
-def write_masks(store: Store, cell: tuple[str, str, str], ids: Sequence[str], size: int) -> None:
+def write_masks(
+    store: Store, cell: tuple[str, str, str], ids: Sequence[str], size: int, kind: str = ""
+) -> None:
     dataset, model, method = cell
     random = np.random.default_rng(sum("".join(cell).encode()))
-    cells = size if LEVELS[method][0] == "pixel" else 7
+    cells = size if (kind or LEVELS[method][0]) == "pixel" else 7
     maps = [np.kron(random.random((cells, cells)), np.ones((size // cells,) * 2)) for _ in ids]
     table = pa.table(
         {

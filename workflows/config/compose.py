@@ -14,8 +14,10 @@ from ..errors import UserError
 from .fields import mapping_of, require_known
 
 SECTIONS = ("datasets", "models", "explainers", "metrics")
-ROAR_EXPERIMENT = "table4"
-"""What the section `roar` is called among the experiments."""
+TRAINS = "trains"
+"""In a data set's entry: its images are for retraining alone, and are not scored."""
+ROAR = "roar"
+"""What remove and retrain is called: a section, and a name among the experiments of `only`."""
 
 Raw = dict[str, Any]
 
@@ -61,19 +63,18 @@ def _merged(under: Raw, over: Raw) -> Raw:
 
 
 def select(raw: Raw, only: Sequence[str]) -> None:
-    """Keep the experiments named, and of every section what they use; "table4" is `roar`.
+    """Keep the experiments named, and of every section what they use; "roar" is the section.
 
     Raises:
         UserError: there is no such experiment.
     """
     experiments = mapping_of(raw.get("experiments") or {}, "experiments")
     roar = mapping_of(raw.get("roar") or {}, "roar")
-    known = [*experiments, *([ROAR_EXPERIMENT] if roar else [])]
+    known = [*experiments, *([ROAR] if roar else [])]
     for name in only:
         require_known(name, known, f"only.{name}")
-    training = {fields.get("train") for fields in roar.values()}
-    scored = [name for name in raw.get("datasets") or {} if name not in training]
-    roar = roar if ROAR_EXPERIMENT in only else {}
+    scored = [name for name in raw.get("datasets") or {} if name not in trained_only(raw)]
+    roar = roar if ROAR in only else {}
     kept = {name: experiments[name] for name in only if name in experiments}
     everything = {"datasets": scored, "models": raw.get("models") or {}, "explainers": ()}
     users = [*kept.values(), *({"datasets": [k, v.get("train")], **v} for k, v in roar.items())]
@@ -84,13 +85,27 @@ def select(raw: Raw, only: Sequence[str]) -> None:
     metrics = raw.get("metrics") or {}
     raw["metrics"] = {k: v for k, v in metrics.items() if k in used} or dict([*metrics.items()][:1])
     masks = {"metric": None, "explainers": [*raw["explainers"]], "datasets": [*raw["datasets"]]}
-    raw["experiments"] = kept or {ROAR_EXPERIMENT: masks}
+    raw["experiments"] = kept or {ROAR: masks}
     raw["roar"] = roar
     prune(raw)
 
 
+def trained_only(raw: Mapping[str, Any]) -> set[str]:
+    """Return the data sets whose images train and are not scored: they, or `roar`, say so."""
+    flagged = {
+        name
+        for name, fields in mapping_of(raw.get("datasets") or {}, "datasets").items()
+        if fields.get(TRAINS)
+    }
+    roar = mapping_of(raw.get("roar") or {}, "roar")
+    return flagged | {str(fields.get("train")) for fields in roar.values()}
+
+
 def prune(raw: Raw) -> None:
-    """Drop whatever speaks of data sets, models, explainers or metrics that are not there."""
+    """Drop whatever speaks of data sets, models, explainers or metrics that are not there.
+
+    A data set that only trains goes with the retraining that it is for.
+    """
     there = {section: raw.get(section) or {} for section in SECTIONS}
     experiments = mapping_of(raw.get("experiments") or {}, "experiments")
     roar = mapping_of(raw.get("roar") or {}, "roar")
@@ -105,6 +120,12 @@ def prune(raw: Raw) -> None:
         for name, fields in roar.items()
         if {name, fields.get("train")} <= there["datasets"].keys()
         and (present := _present(fields, there)) is not None
+    }
+    trained = {fields.get("train") for fields in raw["roar"].values()}
+    raw["datasets"] = {
+        name: fields
+        for name, fields in there["datasets"].items()
+        if not fields.get(TRAINS) or name in trained
     }
     for section, other in (("models", "datasets"), ("explainers", "models")):
         for fields in there[section].values():

@@ -28,13 +28,14 @@ def describe_benchmark(
         datasets=_each(benchmark.datasets),
         models=_each(benchmark.models),
         explainers={
-            name: {**describe(explainer), "kind": explainer.kind}
+            name: {**describe(explainer), "kind": explainer.kind, **_about(explainer)}
             for name, explainer in benchmark.explainers.items()
         },
         metrics={
             name: {
                 **describe(metric),
                 "higher_is_better": metric.higher_is_better,
+                **_about(metric),
                 **({"is_timing": True} if name in benchmark.timings else {}),
             }
             for name, metric in metrics.items()
@@ -53,3 +54,11 @@ def describe_benchmark(
 
 def _each(configured: Mapping[str, Any]) -> dict[str, Fields]:
     return {name: describe(item) for name, item in configured.items()}
+
+
+def _about(configured: object) -> dict[str, str]:
+    """Return the first line of a class's docstring, unless `dataclass` made it."""
+    text = (type(configured).__doc__ or "").strip()
+    if not text or text.startswith(f"{type(configured).__name__}("):
+        return {}
+    return {"about": text.splitlines()[0].strip()}

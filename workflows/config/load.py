@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,17 +17,15 @@ from swag.protocols import ExplainerMetric, Metric
 
 from ..data import DatasetConfig
 from ..errors import UserError
-from ..store.experiments import Experiment, Roar
+from .asked import check_references, checked_name, experiments_of, roar_of
 from .benchmark import Benchmark
-from .compose import SECTIONS, expand_grids, include, prune, select
+from .compose import SECTIONS, TRAINS, expand_grids, include, prune, select
 from .fields import configured, mapping_of, require_known
 from .packaged import config_folder, config_names
 from .presets import dataset_class, preset_of
 from .yaml_text import parse_yaml, problem_of, read_yaml
 
 T = TypeVar("T")
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def read_config(name: str, above: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -91,7 +88,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
         ) from error
     parts = key.split(".")
     if parts[0] in {"model", "dataset"} and len(parts) > 1:
-        parts = [f"{parts[0]}s", _only_name(raw, f"{parts[0]}s", override), *parts[1:]]
+        parts = [f"{parts[0]}s", _onlychecked_name(raw, f"{parts[0]}s", override), *parts[1:]]
     node = raw
     for part in parts[:-1]:
         node = node.setdefault(part, {})
@@ -101,7 +98,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     node[parts[-1]] = mapping_of(value, parts[0]) if section else value
 
 
-def _only_name(raw: Mapping[str, Any], section: str, override: str) -> str:
+def _onlychecked_name(raw: Mapping[str, Any], section: str, override: str) -> str:
     names: list[str] = list(raw.get(section) or {})
     if len(names) != 1:
         raise UserError(
@@ -133,7 +130,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
     explainers = _presets("explainer", raw["explainers"], EXPLAINERS)
     metrics = _presets("metric", raw["metrics"], {**METRICS, **EXPLAINER_METRICS})
     benchmark = Benchmark(
-        name=_name(raw.get("name"), "name"),
+        name=checked_name(raw.get("name"), "name"),
         datasets=datasets_of(mapping_of(raw["datasets"], "datasets")),
         models=models,
         on=_on("models", raw, models),
@@ -141,16 +138,13 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         explainers_on=_on("explainers", raw, explainers),
         metrics={k: metric for k, metric in metrics.items() if isinstance(metric, Metric)},
         timings={k: metric for k, metric in metrics.items() if isinstance(metric, ExplainerMetric)},
-        experiments=_experiments(raw),
-        roar={
-            name: configured(Roar(train="", explainers=()), fields, f"roar.{name}")
-            for name, fields in mapping_of(raw.get("roar") or {}, "roar").items()
-        },
+        experiments=experiments_of(raw),
+        roar=roar_of(raw),
         seed=_integer(raw.get("seed", 0), "seed", 0),
         shard_size=_integer(raw.get("shard_size", 32), "shard_size", 1),
         batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),
     )
-    _check_references(benchmark)
+    check_references(benchmark)
     return benchmark
 
 
@@ -170,9 +164,9 @@ def datasets_of(entries: Mapping[str, dict[str, Any]]) -> dict[str, DatasetConfi
                 f"datasets.{name}: {', '.join(missing)} is not set; add --set "
                 f"datasets.{name}.{missing[0]}=..."
             )
-        path = f"datasets.{_name(name, 'datasets')}"
+        path = f"datasets.{checked_name(name, 'datasets')}"
         preset: DatasetConfig = factory(**dict.fromkeys(required, ""))
-        own = {key: value for key, value in fields.items() if key != "type"}
+        own = {key: value for key, value in fields.items() if key not in {"type", TRAINS}}
         result[name] = configured(preset, own, path)
     return result
 
@@ -182,7 +176,7 @@ def _models(entries: Mapping[str, dict[str, Any]]) -> dict[str, ModelSpec]:
         name: configured(
             ModelSpec(architecture=name),
             {key: value for key, value in fields.items() if key != "on"},
-            f"models.{_name(name, 'models')}",
+            f"models.{checked_name(name, 'models')}",
         )
         for name, fields in entries.items()
     }
@@ -204,68 +198,14 @@ def _on(section: str, raw: Mapping[str, Any], made: Mapping[str, T]) -> dict[str
 def _presets(kind: str, section: Any, table: Mapping[str, Any]) -> dict[str, Any]:
     result = {}
     for name, fields in mapping_of(section, f"{kind}s").items():
-        path = f"{kind}s.{_name(name, f'{kind}s')}"
+        path = f"{kind}s.{checked_name(name, f'{kind}s')}"
         preset = preset_of(kind, fields.get("type", name), table, path)
         own = {key: value for key, value in fields.items() if key not in {"type", "on"}}
         result[name] = configured(preset, own, path)
     return result
 
 
-def _experiments(raw: Mapping[str, Any]) -> dict[str, Experiment]:
-    entries = mapping_of(raw.get("experiments") or {}, "experiments")
-    if not entries:
-        entries = {metric: {"metric": metric} for metric in mapping_of(raw["metrics"], "metrics")}
-        entries = {
-            name: {**fields, "explainers": list(raw["explainers"])}
-            for name, fields in entries.items()
-        }
-    result = {
-        _name(name, "experiments"): configured(
-            Experiment(explainers=()), fields, f"experiments.{name}"
-        )
-        for name, fields in entries.items()
-    }
-    named = {explainer for experiment in result.values() for explainer in experiment.explainers}
-    first = next(iter(result))
-    unnamed = tuple(name for name in raw["explainers"] if name not in named)
-    joined = (*result[first].explainers, *unnamed)
-    result[first] = dataclasses.replace(result[first], explainers=joined)
-    roar = mapping_of(raw.get("roar") or {}, "roar")
-    training = {fields.get("train") for fields in roar.values()}
-    scored = tuple(name for name in raw["datasets"] if name not in training)
-    return {
-        name: dataclasses.replace(experiment, datasets=experiment.datasets or scored)
-        for name, experiment in result.items()
-    }
-
-
-def _name(value: Any, path: str) -> str:
-    if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise UserError(
-            f"{path}: {value!r} cannot be a name; use letters, digits, '.', '-' and '_', because "
-            "names become folders of the store"
-        )
-    return value
-
-
 def _integer(value: Any, path: str, minimum: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
         raise UserError(f"{path}: wanted a whole number of at least {minimum}, got {value!r}")
     return value
-
-
-def _check_references(benchmark: Benchmark) -> None:
-    for name, experiment in benchmark.experiments.items():
-        path = f"experiments.{name}"
-        if experiment.metric is not None:
-            metrics = {**benchmark.metrics, **benchmark.timings}
-            require_known(experiment.metric, metrics, f"{path}.metric")
-        for section in ("explainers", "datasets", "models"):
-            for item in getattr(experiment, section):
-                require_known(item, getattr(benchmark, section), f"{path}.{section}.{item}")
-    for name, roar in benchmark.roar.items():
-        require_known(name, benchmark.datasets, f"roar.{name}")
-        require_known(roar.train, benchmark.datasets, f"roar.{name}.train")
-        for section in ("explainers", "models"):
-            for item in getattr(roar, section):
-                require_known(item, getattr(benchmark, section), f"roar.{name}.{section}.{item}")

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.mathtext import MathTextParser
 from matplotlib.ticker import PercentFormatter
 
 from swag.stats import Floats
@@ -70,7 +71,7 @@ _SPARE_DASHES = ("-", "--", "-.", ":")
 
 
 @dataclass(frozen=True)
-class Line:
+class MeanCurve:
     """A mean with its interval at each x."""
 
     label: str
@@ -87,7 +88,7 @@ class Panel:
     """One small diagram."""
 
     title: str
-    lines: Sequence[Line]
+    lines: Sequence[MeanCurve]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,3 +227,12 @@ def _legend(figure: Figure, panels: Sequence[Panel]) -> None:
 def literal(text: str) -> str:
     """Return text in which matplotlib sees no formula."""
     return text.replace("$", r"\$")
+
+
+def formula(text: str) -> str:
+    """Return text whose parts between dollar signs are formulas, or, if they are none, as it is."""
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError:
+        return literal(text)
+    return text

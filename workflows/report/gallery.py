@@ -17,9 +17,10 @@ from PIL import Image
 
 from ..data import Dataset
 from ..errors import ImageError
-from . import names
+from ..store.experiments import Experiment
 from .figures import STYLE, literal
-from .source import Experiment, Run
+from .names import Labels
+from .source import Run
 
 Bytes = NDArray[np.uint8]
 OpenDataset = Callable[[str], Dataset | None]
@@ -45,7 +46,7 @@ class Shown:
 def choose_shown(
     run: Run, experiment: Experiment, open_dataset: OpenDataset, num_images: int
 ) -> list[Shown]:
-    """Return the first images of each data set and model that every method explained.
+    """Return the first images of each data set and model that most methods explained.
 
     The images of a data set come in a shuffled order, so the first ones are a fair sample and
     nobody chose them.
@@ -92,13 +93,13 @@ def stretched(saliency_HW: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.clip((saliency_HW.astype(np.float64) - low) / extent, 0, 1)
 
 
-def gallery_figure(shown: Sequence[Shown], methods: Sequence[str]) -> Figure:
+def gallery_figure(shown: Sequence[Shown], methods: Sequence[str], labels: Labels) -> Figure:
     """Return the grid of pictures as one figure; an empty tile where a method has no saliency."""
     size = max(saliency.shape for item in shown for saliency in item.saliency.values())
     rows = [_tiles(item, methods, size) for item in shown]
     sheet = np.concatenate([np.concatenate(tiles, axis=1) for tiles in rows], axis=0)
     height, width = (side + GAP for side in size)
-    columns = ["Image", *(names.method(method) for method in methods)]
+    columns = ["Image", *(labels.method(method) for method in methods)]
     with mpl.rc_context(STYLE):
         inches = 0.95
         left, top = 1.3, 0.5
@@ -113,7 +114,7 @@ def gallery_figure(shown: Sequence[Shown], methods: Sequence[str]) -> Figure:
         axes.set_xticks((np.arange(len(columns)) + 0.5) * width)
         axes.set_xticklabels([literal(fill(label, 12)) for label in columns], fontsize=8)
         axes.set_yticks((np.arange(len(rows)) + 0.5) * height)
-        axes.set_yticklabels([literal(_row_label(item)) for item in shown], fontsize=7)
+        axes.set_yticklabels([literal(_row_label(item, labels)) for item in shown], fontsize=7)
     return figure
 
 
@@ -176,5 +177,5 @@ def _framed(picture: Bytes | None, size: tuple[int, int]) -> Bytes:
     return tile
 
 
-def _row_label(item: Shown) -> str:
-    return f"{names.subject(item.model)}\n{item.target}"
+def _row_label(item: Shown, labels: Labels) -> str:
+    return f"{labels.model(item.model, item.dataset)}\n{item.target}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import yaml
@@ -14,13 +15,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import names
-from .gallery import Bytes, Shown, jpeg, overlay
+from .gallery import Bytes, jpeg, overlay
+from .highlights import Gallery, Highlights
+from .names import Labels
 from .sections import Section
 from .source import Run
 from .tables import Missing
-from .views import column_names, definitions, headline, section_views
+from .views import definitions, headline, section_views
 
 SHOWN_MISSING = 200
+SHOWN_METHODS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +33,9 @@ class Page:
 
     sections: Sequence[Section]
     missing: Sequence[Missing]
+    highlights: Highlights
     failures: Mapping[str, str] = field(default_factory=dict)
     """Files of what went wrong by name."""
-    gallery: Sequence[Shown] = ()
-    gallery_methods: Sequence[str] = ()
-    scrubber: Mapping[str, Any] | None = None
 
 
 def render_page(run: Run, page: Page) -> str:
@@ -45,31 +47,34 @@ def render_page(run: Run, page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["method"] = method_label
+    labels, highlights = run.labels, page.highlights
+    environment.filters["method"] = lambda name: method_label(labels.method(name))
     environment.filters["count"] = names.count
     template = environment.get_template("report.html.j2")
     return template.render(
         name=run.described.name,
         style=_asset("style.css"),
         script=_asset("report.js"),
-        headline=headline(page.sections),
-        sections=section_views(page.sections),
-        gallery=gallery_view(page.gallery, page.gallery_methods),
-        gallery_methods=page.gallery_methods,
-        scrubber=page.scrubber,
-        missing=missing_view(page.missing),
+        headline=headline(highlights.headline, labels) if highlights.headline else [],
+        headline_section=highlights.headline.name if highlights.headline else None,
+        sections=section_views(page.sections, labels),
+        gallery=highlights.gallery,
+        gallery_groups=gallery_view(highlights.gallery, labels) if highlights.gallery else [],
+        scrubber=highlights.scrubber,
+        missing=missing_view(page.missing, labels, page.sections),
         failures=page.failures,
-        definitions=definitions(page.sections),
+        definitions=[*definitions(page.sections), *method_definitions(run, page.sections)],
         setting=setting(run),
         provenance=provenance_rows(run.provenance, ""),
         settings_text=yaml.safe_dump(run.described.plain(), sort_keys=False, allow_unicode=True),
     )
 
 
-def gallery_view(shown: Sequence[Shown], methods: Sequence[str]) -> list[dict[str, Any]]:
+def gallery_view(gallery: Gallery, labels: Labels) -> list[dict[str, Any]]:
     """Return for each data set and model its rows of pictures, each as a data URI or None."""
     groups = []
-    for (dataset, model), items in groupby(shown, key=lambda item: (item.dataset, item.model)):
+    case = attrgetter("dataset", "model")
+    for (dataset, model), items in groupby(gallery.shown, key=case):
         rows = []
         for item in items:
             image = None if item.image_HWC is None else data_uri(item.image_HWC)
@@ -77,12 +82,12 @@ def gallery_view(shown: Sequence[Shown], methods: Sequence[str]) -> list[dict[st
                 None
                 if (saliency := item.saliency.get(method)) is None
                 else data_uri(overlay(item.image_HWC, saliency))
-                for method in methods
+                for method in gallery.methods
             ]
             rows.append(
                 {"id": item.image_id, "target": item.target, "image": image, "tiles": tiles}
             )
-        groups.append({"title": ", ".join(column_names((dataset, model, ""))), "rows": rows})
+        groups.append({"title": labels.subject(dataset, model), "rows": rows})
     return groups
 
 
@@ -91,16 +96,19 @@ def data_uri(picture: Bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
 
 
-def missing_view(missing: Sequence[Missing]) -> dict[str, Any]:
+def missing_view(
+    missing: Sequence[Missing], labels: Labels, sections: Sequence[Section]
+) -> dict[str, Any]:
     """Return the first missing rows, equal ones of several methods as one."""
+    metrics = {section.metric: section.text.label for section in sections}
     merged: dict[tuple[str, str, str, str, str], list[str]] = {}
     for row in missing:
         key = (row.dataset, row.model, row.metric, row.image_id, row.error)
         merged.setdefault(key, []).append(row.method)
     rows = [
         {
-            "subject": ", ".join(column_names((dataset, model, ""))),
-            "metric": names.metric_text(metric).label,
+            "subject": labels.subject(dataset, model),
+            "metric": metrics[metric],
             "image_id": image_id,
             "error": error,
             "methods": methods,
@@ -108,6 +116,21 @@ def missing_view(missing: Sequence[Missing]) -> dict[str, Any]:
         for (dataset, model, metric, image_id, error), methods in merged.items()
     ]
     return {"rows": rows[:SHOWN_MISSING], "more": rows[SHOWN_MISSING:], "total": len(missing)}
+
+
+def method_definitions(run: Run, sections: Sequence[Section]) -> list[tuple[str, str]]:
+    """Return what each class of methods says of itself, under the names of its methods."""
+    by_text: dict[tuple[str, str], list[str]] = {}
+    for method in dict.fromkeys(name for section in sections for name in section.table.methods):
+        fields = run.described.explainers[method]
+        if about := fields.get("about"):
+            by_text.setdefault((str(fields.get("class")), about), []).append(method)
+    found = []
+    for (_, about), methods in by_text.items():
+        labels = [run.labels.method(name) for name in methods[:SHOWN_METHODS]]
+        more = len(methods) - len(labels)
+        found.append((", ".join(labels) + (f" and {more} more" if more else ""), about))
+    return found
 
 
 def setting(run: Run) -> str:
@@ -136,9 +159,8 @@ def provenance_rows(value: Any, path: str) -> list[tuple[str, str]]:
     return [(path.replace("_", " "), "not known" if value is None else str(value))]
 
 
-def method_label(name: str) -> Markup:
+def method_label(label: str) -> Markup:
     """Return a method's name, a last I, G or I+G as a subscript like the paper's."""
-    label = names.method(name)
     base, _, last = label.rpartition(" ")
     if base in {"SWAG", "LIME"} and last in {"I", "G", "I+G"}:
         return Markup("{}<sub>{}</sub>").format(base, last)

@@ -1,8 +1,15 @@
-"""The words of a report: how methods, data sets and metrics are called and what they mean."""
+"""The words of a report: how methods, data sets and models are called."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from swag.catalog import EXPLAINERS
+
+from ..data import DATASETS
+from ..store.described import FOR_READERS, Described
 
 METHODS = {
     "random": "Random",
@@ -26,13 +33,15 @@ METHODS = {
     "guided_backprop": "Guided backprop",
     "vanilla_gradient": "Vanilla gradient",
 }
-SUBJECTS = {
+DATA = {
     "imagenet": "ImageNet",
     "cub200": "CUB-200-2011",
     "stanford_dogs": "Stanford Dogs",
     "flowers102": "Flowers 102",
     "digit_scenes": "Digit scenes",
     "image_folder": "Image folder",
+}
+MODELS = {
     "vgg16": "VGG16",
     "resnet50": "ResNet50",
     "tiny_vgg": "Tiny VGG",
@@ -44,6 +53,7 @@ KINDS = {
     "pixel": "Pixel methods",
 }
 THRESHOLDS = {"value": "Value", "mean": "Mean", "energy": "Energy"}
+ROAR_VARIANTS = ("divided_by_range", "plain")
 VARIANTS = {
     **THRESHOLDS,
     "divided_by_range": "Divided by range",
@@ -51,84 +61,86 @@ VARIANTS = {
     "single": "One image at a time",
     "batched": "In batches",
 }
-FEATURES = {"image": "I", "image_gradient": "I+G", "gradient": "G"}
+Column = tuple[str, str, str]
+"""Data set, model and variant of the metric (such as a kind of threshold; "" where it has none)."""
 
 
-@dataclass(frozen=True)
-class MetricText:
-    """How a metric is written about."""
+class Labels:
+    """How what ran is called: by a known name where it is what that name says, else by its own."""
 
-    label: str
-    definition: str = ""
-    decimals: int | None = 3
-    """None: three significant digits."""
-    factor: float = 1.0
-    """What a stored value is multiplied by to be shown."""
-    unit: str = ""
+    def __init__(self, described: Described) -> None:
+        self._described = described
 
+    def method(self, name: str) -> str:
+        return METHODS[name] if self._is_preset(name) else plain(name)
 
-METRICS = {
-    "deletion": MetricText(
-        "Deletion AUC",
-        "Pixels are replaced by the data set's mean colour, the most salient first, in equal "
-        "steps; the score is the area under the target class's softmax probability against the "
-        "share of pixels gone (Petsiuk et al., 2018).",
-    ),
-    "insertion": MetricText(
-        "Insertion AUC",
-        "As deletion, the other way round: pixels come back to an empty image, the most salient "
-        "first (Petsiuk et al., 2018).",
-    ),
-    "roar": MetricText(
-        "ROAR AUC",
-        "The most salient share of each image's pixels is replaced by the mean colour in training "
-        "and validation images and the model is trained anew; the score is the area under its "
-        "validation accuracy against that share (Hooker et al., 2019), once divided by the range "
-        "of shares and once plain. Each value is one repeat of the training.",
-    ),
-    "weak_localisation": MetricText(
-        "Localisation error",
-        "A saliency is cut at a threshold (a share of its maximum, of its mean, or of its energy) "
-        "and one box is drawn round what stays; the image is an error where the box overlaps no "
-        "box of its object by more than half (intersection over union; Fong and Vedaldi, 2017). "
-        "Each method's threshold is chosen on a held-out quarter of the images, which is not "
-        "evaluated.",
-        decimals=1,
-        factor=100.0,
-        unit="%",
-    ),
-    "pointing_game": MetricText(
-        "Pointing game",
-        "Share of images whose most salient pixel lies on the object (Zhang et al., 2018).",
-    ),
-    "energy_in_box": MetricText(
-        "Energy in the box",
-        "Share of the positive saliency that lies on the object (Wang et al., 2020).",
-    ),
-    "efficiency": MetricText(
-        "Seconds per explanation",
-        "Wall time of one method alone: model passes and all else it needs, after a "
-        "warm-up, the device synchronised; for one image at a time, and for a batch divided by its "
-        "number of images.",
-        decimals=None,
-        unit="s",
-    ),
-}
+    def dataset(self, name: str) -> str:
+        found = self._described.datasets.get(name, {}).get("class")
+        known = DATASETS.get(name)
+        if name in DATA and (known is None or found in {None, known.__name__}):
+            return DATA[name]
+        return name
+
+    def model(self, name: str, dataset: str) -> str:
+        own = self._described.on.get(name, {}).get(dataset)
+        fields = own or self._described.models.get(name, {})
+        architecture = fields.get("architecture", name)
+        if architecture == name:
+            return MODELS.get(name, name)
+        return f"{name} ({MODELS.get(architecture, architecture)})"
+
+    def column(self, column: Column) -> list[str]:
+        """Return how a column's data set, model and variant are called."""
+        dataset, model, kind = column
+        parts = [self.dataset(dataset), self.model(model, dataset)]
+        return [*parts, variant(kind)] if kind else parts
+
+    def subject(self, dataset: str, model: str) -> str:
+        """Return "data set, model"."""
+        return ", ".join(self.column((dataset, model, "")))
+
+    def is_as_printed(self, method: str, column: Column) -> bool:
+        """Tell whether a cell is of what the paper means by the names."""
+        dataset, model, _ = column
+        known = METHODS.get(method), DATA.get(dataset), MODELS.get(model)
+        return known == (self.method(method), self.dataset(dataset), self.model(model, dataset))
+
+    def _is_preset(self, name: str) -> bool:
+        """Tell whether a method is the known one of its name, but for numbers that were set."""
+        fields = self._described.explainers.get(name)
+        if name not in METHODS:
+            return False
+        preset = EXPLAINERS[name]
+        if fields is None:
+            return True
+        own, usual = flat(fields), flat(asdict(preset))  # type: ignore[call-overload]
+        words = {key: value for key, value in usual.items() if isinstance(value, str)}
+        words.pop("superpixels.implementation", None)
+        return bool(own.get("class") == type(preset).__name__) and all(
+            own.get(key) == value for key, value in words.items()
+        )
 
 
-def metric_text(metric: str) -> MetricText:
-    """Return what is known of a metric; of an unknown one, its name."""
-    return METRICS.get(metric, MetricText(plain(metric)))
+def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """Return nested fields under names with a dot for every level."""
+    found: dict[str, object] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            found |= flat(item, f"{prefix}{key}.")
+        elif prefix or key not in FOR_READERS:
+            found[f"{prefix}{key}"] = item
+    return found
 
 
-def method(name: str) -> str:
-    """Return how a method is called."""
-    return METHODS.get(name, plain(name))
+def setting(field: str) -> str:
+    """Return the name of a field as words, without the levels above it."""
+    words = field.rpartition(".")[2]
+    return plain(f"number of {words[4:]}" if words.startswith("num_") else words)
 
 
-def subject(name: str) -> str:
-    """Return how a data set or model is called."""
-    return SUBJECTS.get(name, name)
+def value(found: object) -> str:
+    """Return the value of a field."""
+    return f"{found:g}" if isinstance(found, float) else str(found)
 
 
 def variant(name: str) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
+from ..store.experiments import PrintedTable
+from .names import ROAR_VARIANTS
+
 PaperValues = Mapping[tuple[str, str, str, str], float]
 """(method, data set, model, variant) -> value."""
 
-ROAR_VARIANTS = ("divided_by_range", "plain")
-_SECTIONS = {
+_SECTIONS: Mapping[PrintedTable, str] = {
     "table1": "table1_deletion_auc",
     "table2": "table2_sanity_deletion_auc",
     "table3": "table3_lime_superpixels_deletion_auc",
@@ -27,32 +29,39 @@ _SANITY_METHODS = {
 }
 
 
-def paper_values(experiment: str) -> PaperValues:
-    """Return what the paper's table of that name says; empty where it has none."""
-    if experiment not in _SECTIONS:
+def paper_values(printed: PrintedTable | None) -> PaperValues:
+    """Return what a table of the paper says; nothing where none is asked for."""
+    if printed is None:
         return {}
     text = (files(str(__package__)) / "paper_tables.json").read_text(encoding="utf-8")
-    table = json.loads(text)[_SECTIONS[experiment]]
-    return dict(_values(experiment, table))
+    table = json.loads(text)[_SECTIONS[printed]]
+    return dict(_values(printed, table))
 
 
 def _values(
-    experiment: str, table: Mapping[str, Any]
+    printed: PrintedTable, table: Mapping[str, Any]
 ) -> Iterator[tuple[tuple[str, str, str, str], float]]:
     for method, row in table["rows"].items():
         for key, value in row.items():
             first, _, second = key.partition("/")
-            if experiment == "table1":
+            if printed == "table1":
                 yield (method, first, second, ""), value
-            elif experiment == "table2":
+            elif printed == "table2":
                 yield (_SANITY_METHODS[method], table["dataset"], first, ""), value
-            elif experiment == "table4":
+            elif printed == "table4":
                 # The paper does not say how it normalises, so its value stands beside both.
                 for variant in ROAR_VARIANTS:
                     yield (method, first, table["model"], variant), value
-            elif experiment == "table5":
+            elif printed == "table5":
                 yield (method, table["dataset"], first, second), value / 100
-            elif experiment == "table6":
+            elif printed == "table6":
                 yield (method, "imagenet", first, "single"), value
             else:
                 yield (method, table["dataset"], first, ""), value
+
+
+def printed_kind(method: str) -> str:
+    """Return the kind of a method of the paper that a run does not have."""
+    if method in {"random", "centre"}:
+        return "control"
+    return "pixel" if method == "guided_backprop" else "region"

@@ -13,7 +13,6 @@ from swag.stats import Floats
 
 from ..store.experiments import Roar
 from . import names
-from .paper import ROAR_VARIANTS
 
 
 def by_variant(scores: pd.DataFrame) -> pd.DataFrame:
@@ -92,7 +91,7 @@ def _areas(
     errors = jobs["error"].dropna()
     lost = "; ".join(errors) if len(errors) else "not every fraction is trained yet"
     span = fractions[-1] - fractions[0]
-    for variant, factor in zip(ROAR_VARIANTS, (1 / span, 1.0), strict=True):
+    for variant, factor in zip(names.ROAR_VARIANTS, (1 / span, 1.0), strict=True):
         yield {
             "image_id": f"repeat {repeat}",
             "value": area * factor,

@@ -15,11 +15,18 @@ from numpy.typing import NDArray
 from swag.classifier import IMAGENET_MEAN
 from swag.curves.ranks import removal_step
 
-from . import names
+from ..store.experiments import Experiment
 from .gallery import Shown, jpeg
-from .source import Experiment, Run
+from .names import Labels
+from .source import Run
 
 MOST_STEPS = 255  # a pixel's step is one byte
+
+
+def is_deletion(run: Run, experiment: Experiment) -> bool:
+    """Tell whether an experiment's scores come from pixels that can be deleted step by step."""
+    fields = run.described.metrics[str(experiment.metric)]
+    return fields.get("class") == "Deletion" and int(fields["steps"]) <= MOST_STEPS
 
 
 def scrubber_data(
@@ -30,10 +37,10 @@ def scrubber_data(
     `pictures` are JPEGs; each of `items` is an image on a model with, per method, its score after
     each step and the step of every pixel as deflated bytes in row-major order.
     """
-    fields = run.described.metrics[experiment.metric]
-    if fields.get("class") != "Deletion" or fields["steps"] > MOST_STEPS:
+    if not is_deletion(run, experiment):
         return None
-    scores, methods = run.scores(experiment), experiment.explainers
+    fields = run.described.metrics[str(experiment.metric)]
+    scores = run.scores(experiment)
     scores = scores[scores["image_id"].isin({item.image_id for item in shown})]
     rows = scores[scores["curve"].notna()].set_index(["dataset", "model", "image_id", "explainer"])
     pictures: dict[str, str] = {}
@@ -46,31 +53,29 @@ def scrubber_data(
         height, width = item.image_HWC.shape[:2]
         items.append(
             {
-                "subject": f"{names.subject(item.dataset)}, {names.subject(item.model)}",
+                "subject": run.labels.subject(item.dataset, item.model),
                 "image": item.image_id,
                 "picture": key,
                 "target": item.target,
                 "width": width,
                 "height": height,
                 "fill": _fill(run, item, str(fields["fill"])),
-                "methods": _methods(item, methods, rows, int(fields["steps"])),
+                "methods": _methods(item, rows, int(fields["steps"]), run.labels),
             }
         )
     return {"pictures": pictures, "items": items} if items else None
 
 
-def _methods(
-    item: Shown, methods: Sequence[str], rows: pd.DataFrame, steps: int
-) -> list[dict[str, Any]]:
+def _methods(item: Shown, rows: pd.DataFrame, steps: int, labels: Labels) -> list[dict[str, Any]]:
     result = []
-    for method in methods:
+    for method in item.saliency:
         index = (item.dataset, item.model, item.image_id, method)
-        if method in item.saliency and index in rows.index:
+        if index in rows.index:
             row = rows.loc[index]
             result.append(
                 {
                     "name": method,
-                    "label": names.method(method),
+                    "label": labels.method(method),
                     "value": round(float(row["value"]), 4),
                     "curve": [round(float(score), 4) for score in row["curve"]],
                     "steps": _base64(zlib.compress(_steps(item.saliency[method], steps), 9)),

@@ -3,81 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import pandas as pd
 
 from swag.stats import bootstrap_interval, student_interval
 
+from ..store.experiments import Caption, Experiment, Picture, Switch
 from . import names
 from .figures import Axis, line_figure, paths_of, render
-from .panels import SWEEPS, curve_panels, sweep_panels
-from .paper import ROAR_VARIANTS, PaperValues, paper_values
+from .panels import curve_panels
+from .paper import PaperValues, paper_values
 from .rows import by_variant, roar_scores
-from .source import Experiment, Run
+from .source import Run
+from .sweeps import SweepPlot, sweep_of, sweep_panels
 from .tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
+from .texts import ROAR, MetricText
 
 BAND_RESAMPLES = 1000  # a band is only looked at, and every point of every curve has one
-ORDER = ("table1", "table2", "table3", "figure3", "table4", "table5", "figure5")
+MOST_METHODS = 20  # of which a table of a sweep, a plot of curves or a row of pictures is readable
+ROAR_NAME = "roar"
 
 
 @dataclass(frozen=True)
 class Heading:
-    """What an experiment of the paper is called and what it asks."""
+    """What a section is called."""
 
-    number: str
     title: str
+    number: str
     stem: str
     intro: str = ""
     note: str = ""
     """A caveat for the caption."""
-
-
-HEADINGS = {
-    "table1": Heading("Table 1", "Local accuracy: deletion", "table1_deletion"),
-    "table2": Heading(
-        "Table 2",
-        "Sanity check: SWAG with other weights",
-        "table2_sanity",
-        "The same superpixels of the image, weighted by other things than guided gradients: noise "
-        "and edges know nothing of the model and must do worse.",
-    ),
-    "table3": Heading(
-        "Table 3",
-        "LIME on other superpixels",
-        "table3_lime",
-        "LIME unchanged, on superpixels of the image (I), of image and gradients (I+G) and of "
-        "gradients alone (G).",
-    ),
-    "table4": Heading(
-        "Table 4",
-        "Global accuracy: remove and retrain",
-        "table4_roar",
-        note="The paper does not say which of the two areas it prints, so it stands beside both.",
-    ),
-    "table5": Heading("Table 5", "Weak localisation", "table5_localisation"),
-    "table6": Heading("Table 6", "Efficiency", "table6_efficiency"),
-    "figure3": Heading(
-        "Figure 3",
-        "Weights of colour and gradient",
-        "figure3_weights",
-        "SWAG I+G with other weights in the distance between pixels: the larger the weight of a "
-        "part, the less the part counts.",
-    ),
-    "figure5": Heading(
-        "Figure 5",
-        "Number of superpixels",
-        "figure5_superpixels",
-        "SWAG on coarser and finer superpixels.",
-    ),
-    "figure5_localisation": Heading(
-        "Figure 5",
-        "Number of superpixels and localisation",
-        "figure5_localisation",
-        "SWAG on coarser and finer superpixels.",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -92,56 +50,75 @@ class Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """One experiment: its table, its figure, and what is missing from them."""
+    """One experiment: its table, its figures, and what is missing from them."""
 
     name: str
     heading: Heading
     metric: str
+    text: MetricText
     higher_is_better: bool
     table: Table
-    table_shown: bool
-    """A sweep's table is only written, because its figure says the same."""
+    table_shown: bool = True
+    """A long table of a sweep is only written, because its figure says the same."""
     unit_of_n: str = "image"
     paper: PaperValues = field(default_factory=dict)
-    drawing: Drawing | None = None
+    """Printed numbers that stand beside it."""
+    drawings: Sequence[Drawing] = ()
     missing: Sequence[Missing] = ()
 
 
 def build_sections(run: Run) -> list[Section]:
-    """Return the experiments that have a score, in the paper's order, then the others."""
-    place = {name: position for position, name in enumerate(ORDER)}
-    sections = [_section(run, experiment) for experiment in run.experiments]
-    sections.append(_roar_section(run))
-    found = [section for section in sections if section is not None]
-    return sorted(found, key=lambda section: place.get(section.name, len(place)))
+    """Return the experiments that have a score, in the benchmark's order."""
+    made = [_section(run, name, experiment) for name, experiment in run.experiments.items()]
+    sections = [section for section in made if section is not None]
+    roar = _roar_section(run)
+    if roar is not None:
+        after = next(iter(run.described.roar.values())).show.after
+        places = [place for place, section in enumerate(sections, 1) if section.name == after]
+        sections.insert(places[0] if places else len(sections), roar)
+    return sections
 
 
-def _section(run: Run, experiment: Experiment) -> Section | None:
+def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
     scores = run.scores(experiment)
     scores = scores if scores.empty else by_variant(scores)
     if scores.empty or scores["value"].isna().all():
         return None
-    higher = run.described.higher_is_better(experiment.metric)
+    metric, show = str(experiment.metric), experiment.show
+    higher = run.described.higher_is_better(metric)
     rules = bootstrap_rules(higher_is_better=higher, seed=run.seed)
-    heading = _heading(experiment, scores)
-    paper = paper_values(experiment.name)
-    table = make_table(scores, run.kinds(experiment.explainers), rules, paper)
-    drawing: Drawing | None
-    if experiment.name in SWEEPS:
-        drawing = _sweep_drawing(run, experiment, table, heading)
-    else:
-        drawing = _curve_drawing(run, experiment, scores)
+    heading = _heading(show, name, f"{name}_{metric}", _machines(scores))
+    paper = paper_values(show.paper)
+    table = make_table(scores, run.kinds(experiment.explainers), rules, _as_printed(run, paper))
+    sweep = sweep_of(run, experiment)
+    table_shown = show.table
+    if table_shown == "auto":
+        table_shown = sweep is None or len(experiment.explainers) <= MOST_METHODS
+    drawings = [
+        None if sweep is None else _sweep_drawing(run, table, sweep, run.text(metric), heading),
+        _curve_drawing(run, experiment, scores, heading, f"{name}_curves"),
+    ]
     return Section(
-        name=experiment.name,
+        name=name,
         heading=heading,
-        metric=experiment.metric,
+        metric=metric,
+        text=run.text(metric),
         higher_is_better=higher,
         table=table,
-        table_shown=experiment.name not in SWEEPS,
+        table_shown=table_shown,
         paper=paper,
-        drawing=drawing,
-        missing=missing_rows(_one_variant(scores), experiment.metric, experiment.explainers),
+        drawings=[drawing for drawing in drawings if drawing is not None],
+        missing=missing_rows(_one_variant(scores), metric, experiment.explainers),
     )
+
+
+def _as_printed(run: Run, paper: PaperValues) -> PaperValues:
+    """Return the printed numbers of what this run has under the same names."""
+    return {
+        cell: number
+        for cell, number in paper.items()
+        if run.labels.is_as_printed(cell[0], cell[1:])
+    }
 
 
 def _one_variant(scores: pd.DataFrame) -> pd.DataFrame:
@@ -152,77 +129,103 @@ def _one_variant(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _roar_section(run: Run) -> Section | None:
-    jobs = run.roar_jobs() if run.described.roar else pd.DataFrame()
-    scores = roar_scores(jobs, run.described.roar) if len(jobs) else jobs
+    settings = run.described.roar
+    jobs = run.roar_jobs() if settings else pd.DataFrame()
+    scores = roar_scores(jobs, settings) if len(jobs) else jobs
     if scores.empty or scores["value"].isna().all():
         return None
-    explainers = list(
-        dict.fromkeys(n for roar in run.described.roar.values() for n in roar.explainers)
-    )
+    show = next(iter(settings.values())).show
+    explainers = list(dict.fromkeys(name for roar in settings.values() for name in roar.explainers))
     rules = Rules(higher_is_better=False, interval=student_interval, tested=False)
-    one = scores[scores["variant"] == ROAR_VARIANTS[0]]
-    fractions = {dataset: sorted(roar.fractions) for dataset, roar in run.described.roar.items()}
-    panels = curve_panels(one, explainers, student_interval, fractions)
-    axis = Axis(x="Pixels removed", y="Accuracy after retraining", markers=True, x_is_share=True)
-    paper = paper_values("table4")
+    one = scores[scores["variant"] == names.ROAR_VARIANTS[0]]
+    fractions = {dataset: sorted(roar.fractions) for dataset, roar in settings.items()}
+    heading = _heading(show, "remove and retrain", ROAR_NAME)
+    drawings = []
+    if show.curves is not False:
+        panels = curve_panels(one, explainers, run.labels, student_interval, fractions)
+        axis = Axis(x=ROAR.curve_x, y=ROAR.curve_y, markers=True, x_is_share=True)
+        alt = "Accuracy after retraining against the share of pixels removed, a line per method"
+        number, stem = _picture(show.curves, heading, f"{ROAR_NAME}_curves")
+        drawings.append(Drawing(stem, number, alt, render(line_figure(panels, axis))))
+    paper = paper_values(show.paper)
     return Section(
-        name="table4",
-        heading=HEADINGS["table4"],
-        metric="roar",
+        name=ROAR_NAME,
+        heading=heading,
+        metric=ROAR_NAME,
+        text=ROAR,
         higher_is_better=False,
-        table=make_table(scores, run.kinds(explainers), rules, paper),
-        table_shown=True,
+        table=make_table(scores, run.kinds(explainers), rules, _as_printed(run, paper)),
         unit_of_n="repeat",
         paper=paper,
-        drawing=Drawing(
-            "figure4_roar",
-            "Figure 4",
-            "Accuracy after retraining against the share of pixels removed, a line per method",
-            render(line_figure(panels, axis)),
-        ),
-        missing=missing_rows(one, "roar", explainers),
+        drawings=drawings,
+        missing=missing_rows(one, ROAR_NAME, explainers),
     )
 
 
-def _curve_drawing(run: Run, experiment: Experiment, scores: pd.DataFrame) -> Drawing | None:
-    """Return Figure 2 for the first table; the other tables are read without curves."""
-    if experiment.name != "table1":
+def _curve_drawing(
+    run: Run,
+    experiment: Experiment,
+    scores: pd.DataFrame,
+    heading: Heading,
+    stem: str,
+) -> Drawing | None:
+    """Return the mean curves of an experiment that has some and wants them."""
+    asked = experiment.show.curves
+    too_many = asked == "auto" and len(experiment.explainers) > MOST_METHODS
+    if asked is False or too_many or "curve" not in scores:
         return None
     interval = partial(bootstrap_interval, seed=run.seed, num_resamples=BAND_RESAMPLES)
-    panels = curve_panels(scores, experiment.explainers, interval)
+    panels = curve_panels(scores, experiment.explainers, run.labels, interval)
     if not panels:
         return None
-    axis = Axis(x="Pixels removed", y="Probability of the class", zoom=True, x_is_share=True)
-    return Drawing(
-        "figure2_curves",
-        "Figure 2",
-        "Mean probability of the class against the share of pixels removed, a line per method",
-        render(line_figure(panels, axis)),
+    text = run.text(str(experiment.metric))
+    axis = Axis(x=text.curve_x, y=text.curve_y, zoom=text.falls, x_is_share=True)
+    against = text.curve_x.replace("Pixels", "the share of pixels", 1)
+    alt = f"Mean {_lower(text.curve_y)} against {_lower(against)}, a line per method"
+    number, stem = _picture(asked, heading, stem)
+    return Drawing(stem, number, alt, render(line_figure(panels, axis)))
+
+
+def _sweep_drawing(
+    run: Run, table: Table, sweep: SweepPlot, text: MetricText, heading: Heading
+) -> Drawing | None:
+    panels = sweep_panels(table, run, sweep, text.factor)
+    if not panels:
+        return None
+    unit = f" ({text.unit})" if text.unit else ""
+    axis = Axis(x=sweep.x_label, y=text.label + unit, markers=True, from_zero=False)
+    alt = f"{text.label} against the {_lower(sweep.x_label.partition(',')[0])}"
+    title = heading.number or heading.title
+    return Drawing(heading.stem, title, alt, render(line_figure(panels, axis)))
+
+
+def _picture(asked: Switch | Picture, heading: Heading, stem: str) -> tuple[str, str]:
+    """Return what a figure is called and the name of its files."""
+    own = asked if isinstance(asked, Picture) else Picture()
+    return own.number or heading.title, own.stem or stem
+
+
+def _heading(show: Caption, name: str, stem: str, note: str = "") -> Heading:
+    notes = " ".join(text for text in (note, show.note) if text)
+    return Heading(
+        show.title or names.plain(name), show.number, show.stem or stem, show.intro, notes
     )
 
 
-def _sweep_drawing(run: Run, experiment: Experiment, table: Table, heading: Heading) -> Drawing:
-    sweep, text = SWEEPS[experiment.name], names.metric_text(experiment.metric)
-    unit = f" ({text.unit})" if text.unit else ""
-    axis = Axis(x=sweep.x_label, y=text.label + unit, markers=True, from_zero=False)
-    panels = sweep_panels(table, run, sweep, text.factor)
-    along = sweep.x_label.partition(",")[0]
-    alt = f"{text.label} against the {along[:1].lower()}{along[1:]}"
-    return Drawing(heading.stem, heading.number, alt, render(line_figure(panels, axis)))
-
-
-def _heading(experiment: Experiment, scores: pd.DataFrame) -> Heading:
-    own = Heading("", names.plain(experiment.name), f"{experiment.name}_{experiment.metric}")
-    heading = HEADINGS.get(experiment.name, own)
+def _machines(scores: pd.DataFrame) -> str:
+    """Return on what explainers were timed, where they were."""
     if "hardware" not in scores:
-        return heading
-    machines = ", ".join(sorted(scores["hardware"].dropna().unique()))
-    return replace(heading, note=f"Timed on {machines}; the paper's on an NVIDIA Titan X.")
+        return ""
+    return f"Timed on {', '.join(sorted(scores['hardware'].dropna().unique()))}."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def files_of(section: Section) -> dict[str, bytes]:
     """Return the files of a section by their paths in the run folder."""
     found = {f"tables/{section.heading.stem}.csv": section.table.csv()}
-    if section.drawing is not None:
-        found |= paths_of(section.drawing.stem, section.drawing.rendered)
+    for drawing in section.drawings:
+        found |= paths_of(drawing.stem, drawing.rendered)
     return found

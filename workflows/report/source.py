@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,8 +11,11 @@ import pandas as pd
 from swag.types import Kind
 
 from ..store.described import Described
+from ..store.experiments import Experiment
 from ..store.files import Folder
 from ..store.parts import Subject
+from .names import Labels, flat
+from .texts import MetricText, metric_text
 
 
 class RunStore(Protocol):
@@ -31,17 +33,6 @@ class RunStore(Protocol):
     def write_bytes(self, relative: str, content: bytes) -> None: ...
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """A table or figure of the benchmark by its name; empty stands for all."""
-
-    name: str
-    metric: str
-    explainers: tuple[str, ...]
-    datasets: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-
-
 class Run:
     """Reads a run folder; the rows of a metric are read once."""
 
@@ -49,16 +40,17 @@ class Run:
         self.store = store
         self.described = store.read_benchmark()
         self.provenance = store.read_provenance()
+        self.labels = Labels(self.described)
         self._scores: dict[str, pd.DataFrame] = {}
 
     @property
-    def experiments(self) -> list[Experiment]:
+    def experiments(self) -> dict[str, Experiment]:
         """Return the experiments that have a metric, in the benchmark's order."""
-        return [
-            Experiment(name, item.metric, item.explainers, item.datasets, item.models)
+        return {
+            name: item
             for name, item in self.described.experiments.items()
             if item.metric is not None
-        ]
+        }
 
     @property
     def seed(self) -> int:
@@ -69,16 +61,20 @@ class Run:
 
     def fields(self, explainer: str) -> dict[str, object]:
         """Return an explainer's settings under dotted names."""
-        return dict(_flat(self.described.explainers[explainer], ""))
+        return flat(self.described.explainers[explainer])
 
     def model(self, dataset: str, model: str) -> Mapping[str, Any]:
         """Return what identifies a model on a data set; empty where it was not written down."""
         found = self.described.subjects.get(str(Subject(dataset, model)), {})
         return found.get("model") or {}
 
+    def text(self, metric: str) -> MetricText:
+        """Return how a metric is written about."""
+        return metric_text(metric, self.described.metrics[metric])
+
     def scores(self, experiment: Experiment) -> pd.DataFrame:
         """Return an experiment's rows, in the benchmark's order of data sets and models."""
-        metric = experiment.metric
+        metric = str(experiment.metric)
         if metric not in self._scores:
             self._scores[metric] = self._sorted(self.store.read_scores(metric))
         frame = self._scores[metric]
@@ -105,11 +101,3 @@ class Run:
 
 def _rank(names: Iterable[str]) -> dict[str, int]:
     return {name: position for position, name in enumerate(names)}
-
-
-def _flat(value: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, object]]:
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            yield from _flat(item, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", item

@@ -15,15 +15,14 @@ import pandas as pd
 from swag.stats import Floats, Interval, bootstrap_interval, compare, holm, summarise
 from swag.types import Kind
 
+from .names import Column
 from .paper import PaperValues
 
 KEYS = ["dataset", "model", "variant"]
-Column = tuple[str, str, str]
-"""Data set, model and variant of the metric (such as a kind of threshold; "" where it has none)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class TableCell:
     """One method on one data set and model; None where a number does not exist."""
 
     dataset: str
@@ -63,18 +62,18 @@ class Table:
 
     methods: Mapping[str, Kind]
     columns: Sequence[Column]
-    cells: Sequence[Cell]
+    cells: Sequence[TableCell]
 
-    def cell(self, method: str, column: Column) -> Cell:
+    def cell(self, method: str, column: Column) -> TableCell:
         return self._index[method, column]
 
     @cached_property
-    def _index(self) -> dict[tuple[str, Column], Cell]:
+    def _index(self) -> dict[tuple[str, Column], TableCell]:
         return {(cell.method, cell.column): cell for cell in self.cells}
 
     def csv(self) -> bytes:
         """Return the cells, a row each, numbers with six digits."""
-        return _csv([field.name for field in fields(Cell)], map(astuple, self.cells))
+        return _csv([field.name for field in fields(TableCell)], map(astuple, self.cells))
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def make_table(
     if "variant" not in scores:
         scores = scores.assign(variant="")
     columns: list[Column] = []
-    cells: list[Cell] = []
+    cells: list[TableCell] = []
     groups = scores.groupby(["dataset", "model"], sort=False)
     parts = (part for _, rows in groups for part in rows.groupby(KEYS, sort=False))
     for column, rows in parts:
@@ -134,7 +133,7 @@ def make_table(
 
 def _judged(
     column: Column, value_NM: Floats, methods: Mapping[str, Kind], rules: Rules
-) -> list[Cell]:
+) -> list[TableCell]:
     cells = _summarised(column, value_NM, methods, rules)
     regions = [method for method, kind in methods.items() if kind == "region"]
     best = _best(cells.values(), rules)
@@ -150,7 +149,7 @@ def _judged(
 
 def _summarised(
     column: Column, value_NM: Floats, methods: Mapping[str, Kind], rules: Rules
-) -> dict[str, Cell]:
+) -> dict[str, TableCell]:
     dataset, model, variant = column
     cells = {}
     num_images = len(value_NM)
@@ -158,7 +157,7 @@ def _summarised(
     summary = summarise(value_NM[:, scored], rules.interval)
     position = {int(index): place for place, index in enumerate(scored)}
     for index, (method, kind) in enumerate(methods.items()):
-        cell = Cell(
+        cell = TableCell(
             dataset=dataset,
             model=model,
             variant=variant,
@@ -181,15 +180,15 @@ def _summarised(
     return cells
 
 
-def _best(cells: Iterable[Cell], rules: Rules) -> str | None:
+def _best(cells: Iterable[TableCell], rules: Rules) -> str | None:
     sign = -1.0 if rules.higher_is_better else 1.0
     means = {cell.method: sign * cell.mean for cell in cells if cell.mean is not None}
     return min(means, key=means.__getitem__) if means else None
 
 
 def _tested(
-    cells: dict[str, Cell], reference: str, value_NM: Floats, rules: Rules
-) -> dict[str, Cell]:
+    cells: dict[str, TableCell], reference: str, value_NM: Floats, rules: Rules
+) -> dict[str, TableCell]:
     """Add to each other method's cell its comparison with the best region method."""
     names = list(cells)
     reference_N = value_NM[:, names.index(reference)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -11,65 +11,67 @@ from markupsafe import Markup
 
 from . import names
 from .figures import INK, MUTED, RULE
+from .names import Column, Labels
+from .paper import printed_kind
 from .sections import Drawing, Section
-from .tables import Cell, Column, Table
+from .tables import Table, TableCell
+from .texts import MetricText
 
 ALPHA = 0.05
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)"}
 
 
-def headline(sections: Sequence[Section]) -> list[dict[str, Any]]:
-    """Return the best region method of each column of Table 1, beside the best of the others."""
+def headline(section: Section, labels: Labels) -> list[dict[str, Any]]:
+    """Return the best region method of each column, beside the best of the others."""
     cards = []
-    for section in sections:
-        if section.name != "table1":
-            continue
-        for column in section.table.columns:
-            cells = [cell for cell in section.table.cells if cell.column == column]
-            best = next((cell for cell in cells if cell.best_region), None)
-            if best is not None:
-                top = next(cell for cell in cells if cell.best)
-                cards.append(
-                    {
-                        "column": column_names(column),
-                        "method": best.method,
-                        "numbers": numbers(best, section.metric),
-                        "n": best.n,
-                        "top": None if top is best else top.method,
-                        "top_numbers": numbers(top, section.metric),
-                    }
-                )
+    for column in section.table.columns:
+        cells = [cell for cell in section.table.cells if cell.column == column]
+        best = next((cell for cell in cells if cell.best_region), None)
+        if best is not None:
+            top = next(cell for cell in cells if cell.best)
+            cards.append(
+                {
+                    "column": labels.column(column),
+                    "method": best.method,
+                    "numbers": numbers(best, section.text),
+                    "n": best.n,
+                    "top": None if top is best else top.method,
+                    "top_numbers": numbers(top, section.text),
+                }
+            )
     return cards
 
 
-def section_views(sections: Sequence[Section]) -> list[dict[str, Any]]:
+def section_views(sections: Sequence[Section], labels: Labels) -> list[dict[str, Any]]:
     """Return the sections as text; a metric is explained where it comes first."""
     explained: set[str] = set()
     views = []
     for section in sections:
-        views.append({**_section_view(section), "explains": section.metric not in explained})
+        views.append(
+            {**_section_view(section, labels), "explains": section.metric not in explained}
+        )
         explained.add(section.metric)
     return views
 
 
-def _section_view(section: Section) -> dict[str, Any]:
-    text = names.metric_text(section.metric)
+def _section_view(section: Section, labels: Labels) -> dict[str, Any]:
+    table = table_view(section.table, section.text, labels) if section.table_shown else None
     return {
         "name": section.name,
         "heading": section.heading,
         "direction": "higher" if section.higher_is_better else "lower",
-        "metric": text,
+        "metric": section.text,
         "unit_of_n": section.unit_of_n,
         "sizes": sizes(section),
         "has_regions": "region" in section.table.methods.values(),
         "tested": any(cell.p_holm is not None for cell in section.table.cells),
-        "table": table_view(section.table, section.metric) if section.table_shown else None,
+        "table": table,
         "paper": paper_view(section) if section.paper and section.table_shown else None,
-        "drawing": None if section.drawing is None else _drawing_view(section.drawing),
+        "drawings": [_drawing_view(drawing) for drawing in section.drawings],
     }
 
 
-def table_view(table: Table, metric: str) -> dict[str, Any]:
+def table_view(table: Table, text: MetricText, labels: Labels) -> dict[str, Any]:
     """Return head, and rows in groups of one kind, with every number as text."""
     ends = {
         column: max(_ends(cell) for cell in table.cells if cell.column == column)
@@ -78,24 +80,25 @@ def table_view(table: Table, metric: str) -> dict[str, Any]:
     rows = []
     for method, kind in table.methods.items():
         cells = [table.cell(method, column) for column in table.columns]
-        views = [cell_view(cell, metric, ends[cell.column]) for cell in cells]
+        views = [cell_view(cell, text, ends[cell.column]) for cell in cells]
         rows.append({"method": method, "kind": kind, "cells": views})
-    return {"head": head(table.columns), "groups": _by_kind(rows), "columns": len(table.columns)}
+    columns = [labels.column(column) for column in table.columns]
+    return {"head": head(columns), "groups": _by_kind(rows), "columns": len(columns)}
 
 
-def cell_view(cell: Cell, metric: str, end: float) -> dict[str, Any]:
+def cell_view(cell: TableCell, text: MetricText, end: float) -> dict[str, Any]:
     """Return a cell's numbers as text and, in percent of the column's largest, for its whisker."""
     view: dict[str, Any] = {
         "missing": cell.n_missing,
         "best": cell.best,
         "best_region": cell.best_region,
         "mean": None,
-        "paper": None if cell.paper is None else _number(cell.paper, metric),
+        "paper": None if cell.paper is None else _number(cell.paper, text),
         "alike": cell.p_holm is not None and cell.p_holm >= ALPHA,
-        "difference": _difference(cell, metric),
+        "difference": _difference(cell, text),
     }
     if cell.mean is not None:
-        view |= numbers(cell, metric)
+        view |= numbers(cell, text)
         view["at"] = [
             round(100 * value / end, 1) if value is not None and end > 0 else 0.0
             for value in (cell.ci_low, cell.mean, cell.ci_high)
@@ -103,20 +106,19 @@ def cell_view(cell: Cell, metric: str, end: float) -> dict[str, Any]:
     return view
 
 
-def numbers(cell: Cell, metric: str) -> dict[str, str | None]:
+def numbers(cell: TableCell, text: MetricText) -> dict[str, str | None]:
     """Return a cell's mean and interval as text."""
     low, high = cell.ci_low, cell.ci_high
     interval = None
     if low is not None and high is not None:
-        interval = f"{_number(low, metric)}\u2009\u2013\u2009{_number(high, metric)}"
+        interval = f"{_number(low, text)}\u2009\u2013\u2009{_number(high, text)}"
     return {
-        "mean": None if cell.mean is None else _number(cell.mean, metric),
+        "mean": None if cell.mean is None else _number(cell.mean, text),
         "interval": interval,
     }
 
 
-def _number(value: float, metric: str, sign: str = "") -> str:
-    text = names.metric_text(metric)
+def _number(value: float, text: MetricText, sign: str = "") -> str:
     digits = "#.3g" if text.decimals is None else f".{text.decimals}f"
     shown = format(value * text.factor, sign + digits)
     if float(shown) == 0:
@@ -124,13 +126,13 @@ def _number(value: float, metric: str, sign: str = "") -> str:
     return shown.replace("-", "\u2212")
 
 
-def _difference(cell: Cell, metric: str) -> dict[str, Any] | None:
+def _difference(cell: TableCell, text: MetricText) -> dict[str, Any] | None:
     if cell.difference is None or cell.p_holm is None:
         return None
     ends = [cell.difference_low, cell.difference_high]
     return {
-        "mean": _number(cell.difference, metric, "+"),
-        "interval": " to ".join(_number(end, metric, "+") for end in ends if end is not None),
+        "mean": _number(cell.difference, text, "+"),
+        "interval": " to ".join(_number(end, text, "+") for end in ends if end is not None),
         "p": f"p\u2009=\u2009{cell.p_holm:.3f}" if cell.p_holm >= 0.001 else "p\u2009<\u20090.001",
         "n": cell.n_pairs,
         "alike": cell.p_holm >= ALPHA,
@@ -146,7 +148,7 @@ def paper_view(section: Section) -> dict[str, Any]:
     best, best_region = {}, {}
     for column in columns:
         values = {key[0]: sign * v for key, v in section.paper.items() if key[1:] == column}
-        regions = {m: v for m, v in values.items() if kinds.get(m, _kind(m)) == "region"}
+        regions = {m: v for m, v in values.items() if kinds.get(m, printed_kind(m)) == "region"}
         best[column] = min(values, key=values.__getitem__)
         best_region[column] = min(regions, key=regions.__getitem__)
     rows = []
@@ -154,22 +156,23 @@ def paper_view(section: Section) -> dict[str, Any]:
         cells = []
         for column in columns:
             value = section.paper.get((method, *column))
-            mean = None if value is None else _number(value, section.metric)
+            mean = None if value is None else _number(value, section.text)
             is_best, is_region = best[column] == method, best_region[column] == method
             cells.append({"mean": mean, "best": is_best, "best_region": is_region})
-        rows.append({"method": method, "kind": kinds.get(method, _kind(method)), "cells": cells})
+        rows.append(
+            {"method": method, "kind": kinds.get(method, printed_kind(method)), "cells": cells}
+        )
     shared = any(cell.paper is not None for cell in section.table.cells)
     return {
-        "head": head(columns),
+        "head": head([printed(column) for column in columns]),
         "groups": _by_kind(rows),
         "columns": len(columns),
         "shared": shared,
     }
 
 
-def head(columns: Iterable[Column]) -> list[list[dict[str, Any]]]:
+def head(texts: Sequence[Sequence[str]]) -> list[list[dict[str, Any]]]:
     """Return the rows of a table's head; equal neighbours become one wide cell."""
-    texts = [column_names(column) for column in columns]
     depth = max(len(parts) for parts in texts)
     rows = []
     for level in range(depth):
@@ -178,11 +181,11 @@ def head(columns: Iterable[Column]) -> list[list[dict[str, Any]]]:
     return rows
 
 
-def column_names(column: Column) -> list[str]:
-    """Return how a column's data set, model and variant are called."""
-    dataset, model, variant = column
-    parts = [names.subject(dataset), names.subject(model)]
-    return [*parts, names.variant(variant)] if variant else parts
+def printed(column: Column) -> list[str]:
+    """Return how the paper calls a column."""
+    dataset, model, kind = column
+    parts = [names.DATA[dataset], names.MODELS[model]]
+    return [*parts, names.variant(kind)] if kind else parts
 
 
 def _drawing_view(drawing: Drawing) -> dict[str, Any]:
@@ -215,9 +218,8 @@ def inline_svg(drawing: Drawing) -> Markup:
 
 def definitions(sections: Sequence[Section]) -> list[tuple[str, str]]:
     """Return each metric of the report with its definition."""
-    metrics = dict.fromkeys(section.metric for section in sections)
-    texts = [names.metric_text(metric) for metric in metrics]
-    return [(text.label, text.definition) for text in texts if text.definition]
+    texts = {section.metric: section.text for section in sections}
+    return [(text.label, text.definition) for text in texts.values() if text.definition]
 
 
 def sizes(section: Section) -> str:
@@ -239,12 +241,5 @@ def _by_kind(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _kind(method: str) -> str:
-    """Return the kind of a method of the paper that this run does not have."""
-    if method in {"random", "centre"}:
-        return "control"
-    return "pixel" if method == "guided_backprop" else "region"
-
-
-def _ends(cell: Cell) -> float:
+def _ends(cell: TableCell) -> float:
     return max(cell.ci_high or 0.0, cell.mean or 0.0)

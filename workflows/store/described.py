@@ -17,7 +17,7 @@ from .parts import CellName, Subject
 
 Fields = dict[str, Any]
 """Class, version and fields of a configured object."""
-FOR_READERS = ("kind", "higher_is_better", "is_timing")
+FOR_READERS = ("kind", "higher_is_better", "is_timing", "about")
 """What a description adds for those who read a run folder; no part of what makes a number."""
 
 
@@ -29,9 +29,9 @@ class Described:
     datasets: dict[str, Fields]
     models: dict[str, Fields]
     explainers: dict[str, Fields]
-    """With `kind`."""
+    """With `kind` and, where its class has a docstring, the first line of it as `about`."""
     metrics: dict[str, Fields]
-    """With `higher_is_better` and, where they judge the explainer itself, `is_timing`."""
+    """With `higher_is_better`, `about` and, where they judge the explainer itself, `is_timing`."""
     experiments: dict[str, Experiment] = field(default_factory=dict)
     roar: dict[str, Roar] = field(default_factory=dict)
     """By the data set that validates."""

@@ -5,8 +5,97 @@ A configuration writes them, and a run folder keeps them for whoever reads its r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Literal
+
+from swag.types import NEW_FIELD
+
+Switch = Literal["auto", True, False]
+PrintedTable = Literal["table1", "table2", "table3", "table4", "table5", "table6"]
+"""A table of Hartley et al. whose printed numbers may stand beside an experiment's."""
+_STEM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A figure that a report has beside a table."""
+
+    number: str = ""
+    """Such as "Figure 2"."""
+    stem: str = ""
+    """Name of its files without the ending; empty: made from the experiment's name."""
+
+    def __post_init__(self) -> None:
+        _require_stem(self.stem)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Along which fields of its explainers an experiment goes; names have a dot for every level."""
+
+    x: str
+    """A field that holds a number, such as superpixels.num_segments."""
+    x_label: str = ""
+    """Empty: the field's name in words. What stands between dollar signs is a formula."""
+    series: str = ""
+    """A line for each value of this field; empty: for all explainers that are equal but for x."""
+    series_label: str = ""
+    """With {} for that value; empty: what the names of a line's explainers have in common."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """What a report says of an experiment; no number depends on it."""
+
+    title: str = ""
+    """Empty: the experiment's name in words."""
+    number: str = ""
+    """Such as "Table 1"."""
+    intro: str = ""
+    """A paragraph above the table."""
+    note: str = ""
+    """A sentence in the caption."""
+    stem: str = ""
+    """Name of its files without the ending; empty: made from the experiment and its metric."""
+    paper: PrintedTable | None = None
+
+    def __post_init__(self) -> None:
+        _require_stem(self.stem)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show(Caption):
+    """How a report shows an experiment. "auto" decides by what there is."""
+
+    table: Switch = "auto"
+    """False: only written as a file. auto: shown, unless it is a long one of a sweep."""
+    curves: Switch | Picture = "auto"
+    """Mean curves. auto: where the metric has some and the methods are few enough for one plot."""
+    sweep: Switch | Sweep = "auto"
+    """A plot along a field. auto: where explainers are equal but for one number."""
+    headline: Switch = "auto"
+    """The best methods at the top of the page. auto: of the first experiment."""
+    gallery: Switch | Picture = "auto"
+    """Saliencies side by side. auto: of the first experiment whose masks are there."""
+    scrubber: Switch = "auto"
+    """The slider that deletes pixels. auto: of the first experiment of a deletion metric."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoarShow(Caption):
+    """How a report shows remove and retrain."""
+
+    curves: Switch | Picture = "auto"
+    after: str = ""
+    """The experiment that it follows; without it, or where that is not there, it comes last."""
+
+
+def _require_stem(stem: str) -> None:
+    if not _STEM.fullmatch(stem):
+        raise ValueError(
+            f"stem {stem!r} cannot be the name of files; use letters, digits, '.', '-' and '_'"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +113,15 @@ class Experiment:
     """Empty: all but those that only train."""
     models: tuple[str, ...] = ()
     """Empty: all."""
+    show: Show = Show()
 
     def covers(self, dataset: str, model: str) -> bool:
         return dataset in (self.datasets or (dataset,)) and model in (self.models or (model,))
 
 
-ROAR_EXTENT = ("explainers", "models", "fractions", "repeats")
-"""Fields of `Roar` that say which jobs there are; the others are the recipe of each."""
+ROAR_EXTENT = ("explainers", "models", "fractions", "repeats", "show")
+"""Fields of `Roar` that say which jobs there are and how they are shown; the others are the recipe
+of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +144,8 @@ class Roar:
     flip: bool = True
     """Mirror each training image left to right with chance 1/2."""
     start: Literal["pretrained", "scratch"] = "pretrained"
+    show: RoarShow = field(default=RoarShow(), metadata={NEW_FIELD: True})
+    """Where several data sets validate, the first one's counts."""
 
     def __post_init__(self) -> None:
         if not self.fractions or any(not 0 <= fraction < 1 for fraction in self.fractions):

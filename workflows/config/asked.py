@@ -1,0 +1,86 @@
+"""What a configuration asks for: its experiments, and what is removed and retrained."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import UserError
+from ..store.experiments import Experiment, Roar
+from .benchmark import Benchmark
+from .compose import trained_only
+from .fields import configured, mapping_of, require_known
+from .shown import check_files, check_parts
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def experiments_of(raw: Mapping[str, Any]) -> dict[str, Experiment]:
+    """Return the experiments, each with the data sets that it scores.
+
+    Without any, every explainer is scored by every metric.
+
+    Raises:
+        UserError: an unknown key or a value of the wrong type.
+    """
+    entries = mapping_of(raw.get("experiments") or {}, "experiments")
+    if not entries:
+        entries = {
+            metric: {"metric": metric, "explainers": list(raw["explainers"])}
+            for metric in mapping_of(raw["metrics"], "metrics")
+        }
+    result = {}
+    for name, fields in entries.items():
+        path = f"experiments.{checked_name(name, 'experiments')}"
+        check_parts(fields, path)
+        result[name] = configured(Experiment(explainers=()), fields, path)
+    named = {explainer for experiment in result.values() for explainer in experiment.explainers}
+    first = next(iter(result))
+    unnamed = tuple(name for name in raw["explainers"] if name not in named)
+    joined = (*result[first].explainers, *unnamed)
+    result[first] = dataclasses.replace(result[first], explainers=joined)
+    scored = tuple(name for name in raw["datasets"] if name not in trained_only(raw))
+    return {
+        name: dataclasses.replace(experiment, datasets=experiment.datasets or scored)
+        for name, experiment in result.items()
+    }
+
+
+def roar_of(raw: Mapping[str, Any]) -> dict[str, Roar]:
+    """Return what is removed and retrained, by the data set that validates; raises as above."""
+    result = {}
+    for name, fields in mapping_of(raw.get("roar") or {}, "roar").items():
+        check_parts(fields, f"roar.{name}")
+        result[name] = configured(Roar(train="", explainers=()), fields, f"roar.{name}")
+    return result
+
+
+def check_references(benchmark: Benchmark) -> None:
+    """Raise UserError where an experiment names what is not there, or two would write one file."""
+    check_files(benchmark.experiments, benchmark.roar)
+    for name, experiment in benchmark.experiments.items():
+        path = f"experiments.{name}"
+        if experiment.metric is not None:
+            metrics = {**benchmark.metrics, **benchmark.timings}
+            require_known(experiment.metric, metrics, f"{path}.metric")
+        for section in ("explainers", "datasets", "models"):
+            for item in getattr(experiment, section):
+                require_known(item, getattr(benchmark, section), f"{path}.{section}.{item}")
+    for name, roar in benchmark.roar.items():
+        require_known(name, benchmark.datasets, f"roar.{name}")
+        require_known(roar.train, benchmark.datasets, f"roar.{name}.train")
+        for section in ("explainers", "models"):
+            for item in getattr(roar, section):
+                require_known(item, getattr(benchmark, section), f"roar.{name}.{section}.{item}")
+
+
+def checked_name(value: Any, path: str) -> str:
+    """Return a name. Raises UserError where no folder can be called so."""
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise UserError(
+            f"{path}: {value!r} cannot be a name; use letters, digits, '.', '-' and '_', because "
+            "names become folders of the store"
+        )
+    return value

@@ -1,0 +1,137 @@
+"""What metrics mean, in words that follow from their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import names
+
+FieldsOf = Mapping[str, Any]
+COLOURS = {"mean": "the data set's mean colour", "black": "black"}
+TRUTHS = {"boxes": "in a box of the object", "mask": "on the object's mask"}
+
+
+@dataclass(frozen=True)
+class MetricText:
+    """How a metric is written about."""
+
+    label: str
+    definition: str = ""
+    decimals: int | None = 3
+    """None: three significant digits."""
+    factor: float = 1.0
+    """What a stored value is multiplied by to be shown."""
+    unit: str = ""
+    curve_x: str = "Curve, from its start to its end"
+    curve_y: str = "Score"
+    falls: bool = False
+    """Whether good curves fall at once, so that they part in the lower left corner."""
+
+
+ROAR = MetricText(
+    "ROAR AUC",
+    "The most salient share of each image's pixels is replaced by the mean colour in training "
+    "and validation images and the model is trained anew; the score is the area under its "
+    "validation accuracy against that share (Hooker et al., 2019), once divided by the range "
+    "of shares and once plain. Each value is one repeat of the training.",
+    curve_x="Pixels removed",
+    curve_y="Accuracy after retraining",
+)
+
+WEAK_LOCALISATION = MetricText(
+    "Localisation error",
+    "A saliency is cut at a threshold (a share of its maximum, of its mean, or of its energy) "
+    "and one box is drawn round what stays; the image is an error where the box overlaps no "
+    "box of its object by more than half (intersection over union; Fong and Vedaldi, 2017). "
+    "Each method's threshold is chosen on a held-out quarter of the images, which is not "
+    "evaluated.",
+    decimals=1,
+    factor=100.0,
+    unit="%",
+)
+
+
+def metric_text(name: str, fields: FieldsOf) -> MetricText:
+    """Return what is known of a metric; of an unknown one, its name and what its class says.
+
+    Args:
+        name: what the benchmark calls it; told beside the usual name where it is another.
+        fields: its description in the run folder.
+    """
+    known = _KNOWN.get(str(fields.get("class")))
+    if known is None:
+        return MetricText(names.plain(name), str(fields.get("about", "")))
+    usual, write = known
+    text = write(fields)
+    return text if name == usual else replace(text, label=f"{text.label}, {name}")
+
+
+def _deletion(fields: FieldsOf) -> MetricText:
+    colour = COLOURS.get(str(fields.get("fill")), str(fields.get("fill")))
+    return MetricText(
+        "Deletion AUC",
+        f"Pixels are replaced by {colour}, the most salient first, in {_steps(fields)}; the score "
+        "is the area under the target class's softmax probability against the share of pixels "
+        "gone (Petsiuk et al., 2018).",
+        curve_x="Pixels removed",
+        curve_y="Probability of the class",
+        falls=True,
+    )
+
+
+def _insertion(fields: FieldsOf) -> MetricText:
+    colour = COLOURS.get(str(fields.get("fill")), str(fields.get("fill")))
+    return MetricText(
+        "Insertion AUC",
+        f"As deletion, the other way round: pixels come back to an image of {colour}, the most "
+        f"salient first, in {_steps(fields)} (Petsiuk et al., 2018).",
+        curve_x="Pixels inserted",
+        curve_y="Probability of the class",
+    )
+
+
+def _pointing_game(fields: FieldsOf) -> MetricText:
+    return MetricText(
+        "Pointing game",
+        f"Share of images whose most salient pixel lies {_truth(fields)} (Zhang et al., 2018).",
+    )
+
+
+def _energy_in_box(fields: FieldsOf) -> MetricText:
+    place = "the box" if fields.get("truth", "boxes") == "boxes" else "the mask"
+    return MetricText(
+        f"Energy in {place}",
+        f"Share of the positive saliency that lies {_truth(fields)} (Wang et al., 2020).",
+    )
+
+
+def _efficiency(fields: FieldsOf) -> MetricText:
+    return MetricText(
+        "Seconds per explanation",
+        "Wall time of one method alone: model passes and all else it needs, after a warm-up, the "
+        "device synchronised; for one image at a time, and for a batch divided by its number of "
+        f"images. Timed on the first {names.count(int(fields.get('images', 1)), 'image')}.",
+        decimals=None,
+        unit="s",
+    )
+
+
+def _steps(fields: FieldsOf) -> str:
+    return names.count(int(fields.get("steps", 1)), "equal step")
+
+
+def _truth(fields: FieldsOf) -> str:
+    return TRUTHS.get(str(fields.get("truth", "boxes")), "on the object")
+
+
+_KNOWN: Mapping[str, tuple[str, Callable[[FieldsOf], MetricText]]] = {
+    "Deletion": ("deletion", _deletion),
+    "Insertion": ("insertion", _insertion),
+    "WeakLocalisation": ("weak_localisation", lambda _: WEAK_LOCALISATION),
+    "PointingGame": ("pointing_game", _pointing_game),
+    "EnergyInBox": ("energy_in_box", _energy_in_box),
+    "Efficiency": ("efficiency", _efficiency),
+}
+"""By class: the usual name, and what makes the text."""
