@@ -240,3 +240,19 @@ def test_every_direct_dependency_is_pinned_without_an_address() -> None:
     asked_names = {name.lower().replace("_", "-") for name in asked} - {"setuptools"}
     assert asked_names
     assert asked_names <= pinned
+
+
+def test_the_layout_names_every_module() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    layout = text[text.index("## Layout") : text.index("## Add an explainer")]
+    named = re.findall(r"[\w/]+\.py", layout)
+    modules = [
+        path.relative_to(ROOT)
+        for path in tracked()
+        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in {"swag", "workflows"}
+    ]
+    expected = sorted(path.name for path in modules if path.name != "__init__.py")
+    assert expected
+    assert sorted(name for name in named if name.endswith(".py") and "/" not in name) == sorted(
+        [*expected, "conftest.py"]
+    )
