@@ -70,6 +70,8 @@ def _merged(held: Described, wanted: Described) -> Described:
     for item in fields(Described):
         old, new = getattr(held, item.name), getattr(wanted, item.name)
         merged[item.name] = {**old, **new} if isinstance(new, dict) else new
+    if held.experiments.keys() <= wanted.experiments.keys():  # a report has them in this order
+        merged["experiments"] = dict(wanted.experiments)
     for name, experiment in held.experiments.items():
         merged["experiments"][name] = _joined(experiment, merged["experiments"][name])
     for name, count in held.num_images.items():

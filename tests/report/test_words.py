@@ -1,0 +1,80 @@
+"""Every name and text is that of what ran."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swag.catalog import METRICS
+from swag.metrics.efficiency import Efficiency
+from swagflow.config.identity import describe
+from swagflow.report.names import Labels
+from swagflow.report.sections import build_sections
+from swagflow.report.source import Run
+from swagflow.report.texts import metric_text
+from swagflow.store.described import Described
+from tests.support.fake_run import fake_benchmark, fake_explainer, make_run
+
+
+def labels(**sections: dict[str, object]) -> Labels:
+    plain = {"datasets": {}, "models": {}, "explainers": {}, "metrics": {}, **sections}
+    return Labels(Described(name="words", **plain))  # type: ignore[arg-type]
+
+
+def test_methods_have_their_name_where_they_are_what_it_says() -> None:
+    other = {**fake_explainer("swag_ig"), "superpixels": fake_explainer("swag_g")["superpixels"]}
+    finer = fake_explainer("swag")
+    finer["superpixels"]["num_segments"] = 900
+    found = labels(explainers={"swag": finer, "swag_ig": other, "rise": {"class": "Own"}})
+    assert [found.method(name) for name in ("swag", "swag_ig", "rise", "my_own")] == [
+        "SWAG",
+        "Swag ig",
+        "Rise",
+        "My own",
+    ]
+
+
+def test_data_sets_and_models_have_their_name_where_they_are_what_it_says() -> None:
+    found = labels(
+        datasets={"imagenet": {"class": "ImageFolder"}, "cub200": {"class": "CUB200"}},
+        models={"resnet50": {"architecture": "resnet18"}, "vgg16": {"architecture": "vgg16"}},
+        on={"vgg16": {"cub200": {"architecture": "vgg19"}}},
+    )
+    assert found.subject("imagenet", "resnet50") == "imagenet, resnet50 (resnet18)"
+    assert found.subject("imagenet", "vgg16") == "imagenet, VGG16"
+    assert found.subject("cub200", "vgg16") == "CUB-200-2011, vgg16 (vgg19)"
+
+
+@pytest.mark.parametrize(("architecture", "printed"), [("vgg16", 0.092), ("vgg19", None)])
+def test_printed_numbers_stand_beside_what_they_are_of(
+    architecture: str, printed: float | None, tmp_path: Path
+) -> None:
+    benchmark = fake_benchmark(("swag",), ("vgg16",))
+    benchmark["models"]["vgg16"]["architecture"] = architecture
+    benchmark["datasets"] = {"imagenet": {"class": "ImageNet"}}
+    store = make_run(tmp_path, methods=("swag",), models=("vgg16",), benchmark=benchmark)
+    folder = tmp_path / "scores" / "metric=deletion"
+    (folder / "dataset=digit_scenes").rename(folder / "dataset=imagenet")
+    (section,) = build_sections(Run(store))
+    assert [cell.paper for cell in section.table.cells] == [printed]
+
+
+def test_metrics_are_explained_by_their_fields() -> None:
+    black = metric_text("deletion", {"class": "Deletion", "steps": 10, "fill": "black"})
+    assert "replaced by black, the most salient first, in 10 equal steps" in black.definition
+    other = metric_text("dark", {"class": "Insertion", "steps": 1, "fill": "black"})
+    assert other.label == "Insertion AUC, dark"
+    assert "in 1 equal step " in other.definition
+    mask = metric_text("energy_in_box", {"class": "EnergyInBox", "truth": "mask"})
+    assert (mask.label, "mask" in mask.definition) == ("Energy in the mask", True)
+
+
+def test_a_metric_of_one_s_own_is_called_by_its_name_and_says_what_it_is() -> None:
+    text = metric_text("my_score", {"class": "Mine", "about": "How mine it is."})
+    assert (text.label, text.definition) == ("My score", "How mine it is.")
+
+
+def test_every_metric_of_the_catalogue_is_explained() -> None:
+    for name, metric in {**METRICS, "efficiency": Efficiency(images=3)}.items():
+        assert len(metric_text(name, describe(metric)).definition) > 40
