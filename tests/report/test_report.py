@@ -541,3 +541,15 @@ def test_a_full_page_is_small(tmp_path: Path) -> None:
     store = make_run(tmp_path, methods=methods, num_images=128, size=112)
     html = report(store, FakeDataset(size=112))[1]["report.html"]
     assert len(html) < 6_000_000
+
+
+def test_a_run_of_errors_alone_has_a_report_that_shows_them(tmp_path: Path) -> None:
+    ids = [f"scene-{number:04d}" for number in range(12)]
+    errors = {("swag", image_id): "no memory" for image_id in ids}
+    store = make_run(tmp_path, methods=("swag",), models=("tiny_vgg",), errors=errors)
+    paths, files = report(store)
+    assert "tables/missing.csv" in paths
+    assert files["tables/missing.csv"].count(b"no memory") == 12
+    page = Page(files["report.html"].decode())
+    assert "no memory" in page.text
+    assert "12 rows" in page.text

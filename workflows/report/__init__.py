@@ -8,7 +8,7 @@ from .figures import paths_of, render
 from .gallery import OpenDataset, gallery_figure
 from .highlights import Chooser
 from .html import Page, render_page
-from .sections import build_sections, files_of
+from .sections import build_sections, files_of, unscored_rows
 from .source import Run, RunStore
 from .tables import missing_csv
 
@@ -22,11 +22,13 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
     where it is not at hand: the gallery then shows saliencies without their images.
 
     Raises:
-        UserError: the run folder holds no score.
+        UserError: the run folder holds no row.
     """
     run = Run(store)
     sections = build_sections(run)
-    if not sections:
+    rows = [row for section in sections for row in section.missing]
+    missing = list(dict.fromkeys([*rows, *unscored_rows(run)]))
+    if not sections and not missing:
         raise UserError(
             "the run folder holds no score yet, so there is nothing to report; "
             "finish 'swagflow run' first"
@@ -34,7 +36,6 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
     files: dict[str, bytes] = {}
     for section in sections:
         files |= files_of(section)
-    missing = list(dict.fromkeys(row for section in sections for row in section.missing))
     if missing:
         files["tables/missing.csv"] = missing_csv(missing)
     highlights = Chooser(run, sections, open_datasets).highlights()

@@ -79,6 +79,16 @@ def build_sections(run: Run) -> list[Section]:
     return sections
 
 
+def unscored_rows(run: Run) -> list[Missing]:
+    """Return the rows of the experiments that have no section, because not one has a value."""
+    found: list[Missing] = []
+    for experiment in run.experiments.values():
+        scores = run.scores(experiment)
+        if not scores.empty and scores["value"].isna().all():
+            found += missing_rows(scores, str(experiment.metric), experiment.explainers)
+    return found
+
+
 def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
     scores = run.scores(experiment)
     scores = scores if scores.empty else by_variant(scores)
