@@ -73,6 +73,8 @@ def test_metrics_are_explained_by_their_fields() -> None:
 def test_a_metric_of_one_s_own_is_called_by_its_name_and_says_what_it_is() -> None:
     text = metric_text("my_score", {"class": "Mine", "about": "How mine it is."})
     assert (text.label, text.definition) == ("My score", "How mine it is.")
+    same = metric_text("deletion", {"class": "Deletion", "module": "mine", "about": "Mine."})
+    assert (same.label, same.definition) == ("Deletion", "Mine.")
 
 
 def test_every_metric_of_the_catalogue_is_explained() -> None:

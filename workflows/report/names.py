@@ -116,9 +116,8 @@ class Labels:
         own, usual = flat(fields), flat(asdict(preset))  # type: ignore[call-overload]
         words = {key: value for key, value in usual.items() if isinstance(value, str)}
         words.pop("superpixels.implementation", None)
-        return bool(own.get("class") == type(preset).__name__) and all(
-            own.get(key) == value for key, value in words.items()
-        )
+        words |= {"class": type(preset).__name__}
+        return "module" not in own and all(own.get(key) == word for key, word in words.items())
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, object]:

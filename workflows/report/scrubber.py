@@ -26,7 +26,8 @@ MOST_STEPS = 255  # a pixel's step is one byte
 def is_deletion(run: Run, experiment: Experiment) -> bool:
     """Tell whether an experiment's scores come from pixels that can be deleted step by step."""
     fields = run.described.metrics[str(experiment.metric)]
-    return fields.get("class") == "Deletion" and int(fields["steps"]) <= MOST_STEPS
+    ours = fields.get("class") == "Deletion" and "module" not in fields
+    return ours and int(fields["steps"]) <= MOST_STEPS
 
 
 def scrubber_data(

@@ -60,7 +60,7 @@ def metric_text(name: str, fields: FieldsOf) -> MetricText:
         name: what the benchmark calls it; told beside the usual name where it is another.
         fields: its description in the run folder.
     """
-    known = _KNOWN.get(str(fields.get("class")))
+    known = None if "module" in fields else _KNOWN.get(str(fields.get("class")))
     if known is None:
         return MetricText(names.plain(name), str(fields.get("about", "")))
     usual, write = known
