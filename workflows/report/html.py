@@ -61,7 +61,7 @@ def render_page(run: Run, page: Page) -> str:
         gallery=highlights.gallery,
         gallery_groups=gallery_view(highlights.gallery, labels) if highlights.gallery else [],
         scrubber=highlights.scrubber,
-        missing=missing_view(page.missing, labels, page.sections),
+        missing=missing_view(page.missing, run, page.sections),
         failures=page.failures,
         definitions=[*definitions(page.sections), *method_definitions(run, page.sections)],
         setting=setting(run),
@@ -97,7 +97,7 @@ def data_uri(picture: Bytes) -> str:
 
 
 def missing_view(
-    missing: Sequence[Missing], labels: Labels, sections: Sequence[Section]
+    missing: Sequence[Missing], run: Run, sections: Sequence[Section]
 ) -> dict[str, Any]:
     """Return the first missing rows, equal ones of several methods as one."""
     metrics = {section.metric: section.text.label for section in sections}
@@ -107,8 +107,8 @@ def missing_view(
         merged.setdefault(key, []).append(row.method)
     rows = [
         {
-            "subject": labels.subject(dataset, model),
-            "metric": metrics[metric],
+            "subject": run.labels.subject(dataset, model),
+            "metric": metrics.get(metric) or run.text(metric).label,
             "image_id": image_id,
             "error": error,
             "methods": methods,
