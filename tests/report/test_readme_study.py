@@ -74,7 +74,7 @@ def test_the_study_of_the_readme_has_all_that_a_report_can_show(
     figures = {path.name for path in (tmp_path / "run" / "figures").glob("*.png")}
     assert figures == {"sweep_curves.png", "sweep_deletion.png", "sweep_gallery.png"}
     for name in ("sweep_curves", "sweep_deletion", "sweep_gallery"):
-        assert f'href="figures/{name}.png"' in html
+        assert f"figures/{name}.png" in html
     assert "Mean probability of the class against the share of pixels removed" in html
     assert "Deletion AUC against the number of segments" in html
     assert html.count("Saliency of Mine for") == 4

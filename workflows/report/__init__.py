@@ -43,7 +43,13 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
         figure = gallery_figure(gallery.shown, gallery.methods, run.labels)
         files |= paths_of(gallery.stem, render(figure))
     failures = failure_texts(store.folder) if missing else {}
-    page = Page(sections=sections, missing=missing, highlights=highlights, failures=failures)
+    page = Page(
+        sections=sections,
+        missing=missing,
+        highlights=highlights,
+        failures=failures,
+        files=files,
+    )
     files["report.html"] = render_page(run, page).encode()
     for path, content in files.items():
         store.write_bytes(path, content)

@@ -36,6 +36,8 @@ class Page:
     highlights: Highlights
     failures: Mapping[str, str] = field(default_factory=dict)
     """Files of what went wrong by name."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Tables by their paths in the run folder: the page holds them, so that it can be sent on."""
 
 
 def render_page(run: Run, page: Page) -> str:
@@ -50,6 +52,7 @@ def render_page(run: Run, page: Page) -> str:
     labels, highlights = run.labels, page.highlights
     environment.filters["method"] = lambda name: method_label(labels.method(name))
     environment.filters["count"] = names.count
+    environment.filters["embedded"] = lambda path: _csv_uri(page.files[path])
     template = environment.get_template("report.html.j2")
     return template.render(
         name=run.described.name,
@@ -89,6 +92,10 @@ def gallery_view(gallery: Gallery, labels: Labels) -> list[dict[str, Any]]:
             )
         groups.append({"title": labels.subject(dataset, model), "rows": rows})
     return groups
+
+
+def _csv_uri(content: bytes) -> str:
+    return "data:text/csv;base64," + base64.b64encode(content).decode("ascii")
 
 
 def data_uri(picture: Bytes) -> str:
