@@ -47,7 +47,7 @@ def imported(kind: str, path: str) -> object:
     module_name, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{kind} {path!r} cannot be imported: {error}") from error
 
 

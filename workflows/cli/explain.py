@@ -59,6 +59,8 @@ def explain_image(
     from ..hardware import default_device
     from ..report.gallery import save_explanation
 
+    if not output.parent.is_dir():
+        raise UserError(f"--output {str(output)!r}: there is no folder {str(output.parent)!r}")
     architecture, weights = model
     explainer = preset_of("explainer", method, EXPLAINERS)
     with as_user_error():
@@ -72,7 +74,8 @@ def explain_image(
         target_B=None if target is None else torch.tensor([target], device=classifier.device),
     )
     signals = swag.Signals(classifier, batch, explainer.needs)
-    saliency_HW = explainer(signals)[0].cpu().numpy()
+    with as_user_error():
+        saliency_HW = explainer(signals)[0].cpu().numpy()
     chosen = int(signals.target_B[0])
     probability = float(signals.probability_BK[0, chosen])
     save_explanation(picture.numpy(), saliency_HW, output)

@@ -14,7 +14,7 @@ from ..progress import duration
 from .drawing import draw, forget_damaged
 from .missing import say_missing
 from .options import Address, BenchmarkName, Config, Device, Only, RetryErrors, RunDir, Set, Workers
-from .where import dispatcher_for, resources_for
+from .where import dispatcher_for, lasting, resources_for
 
 if TYPE_CHECKING:
     from ..config.benchmark import Benchmark
@@ -45,7 +45,7 @@ def run(
     raise typer.Exit(
         run_benchmark(
             load_benchmark(config or benchmark, set_ or [], only or []),
-            run_dir or f"runs/{Path(benchmark).stem}",
+            lasting(run_dir or f"runs/{Path(benchmark).stem}"),
             resources_for(workers, address, device, console),
             retry_errors=retry_errors,
             console=console,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ..errors import UserError
+
 if TYPE_CHECKING:
     from ..engine.resources import Resources
     from ..engine.work import Dispatcher
@@ -31,6 +33,16 @@ def resources_for(
         )
         workers = 0
     return choose_resources(workers, address, device)
+
+
+def lasting(uri: str) -> str:
+    """Return a run folder. Raises UserError where it would end with this process."""
+    if uri.startswith("memory:"):
+        raise UserError(
+            f"--run-dir {uri!r} ends with this command; give a folder or an address such as "
+            "s3://BUCKET/run"
+        )
+    return uri
 
 
 def dispatcher_for(resources: Resources) -> Dispatcher:

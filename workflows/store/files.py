@@ -87,28 +87,28 @@ class Folder:
         everything = recursive or isinstance(self.filesystem, fs.GcsFileSystem)
         selector = fs.FileSelector(self.path(relative), recursive=everything, allow_not_found=True)
         prefix = len(self.root.rstrip("/")) + 1
-        with self._answering():
+        with self.answering():
             self._forget_listings()
             infos = self.filesystem.get_file_info(selector)
         found = {info.path[prefix:].rstrip("/"): info for info in infos}
         return found if recursive or not everything else _direct(found, relative)
 
     def exists(self, relative: str) -> bool:
-        with self._answering():
+        with self.answering():
             self._forget_listings()
             info = self.filesystem.get_file_info(self.path(relative))
         return bool(info.type != fs.FileType.NotFound)
 
     def find(self, relative: str) -> bytes | None:
         """Return the content of a file, None where there is none."""
-        with self._answering():
+        with self.answering():
             try:
                 return _get(self.filesystem, self.path(relative))
             except FileNotFoundError:
                 return None
 
     def read(self, relative: str) -> bytes:
-        with self._answering():
+        with self.answering():
             return _get(self.filesystem, self.path(relative))
 
     def map(self, function: Callable[[str], T], relatives: Iterable[str]) -> Iterator[T]:
@@ -119,7 +119,7 @@ class Folder:
     @contextmanager
     def opened(self, relative: str) -> Iterator[pa.NativeFile]:
         """Open a file of which only some bytes are wanted."""
-        with self._answering(), self.filesystem.open_input_file(self.path(relative)) as stream:
+        with self.answering(), self.filesystem.open_input_file(self.path(relative)) as stream:
             yield stream
 
     def write(self, relative: str, content: bytes | pa.Buffer) -> None:
@@ -129,7 +129,7 @@ class Folder:
         one upload, which object stores make visible at its end.
         """
         path = self.path(relative)
-        with self._answering():
+        with self.answering():
             if self.is_local:
                 _replace(Path(path), content)
             else:
@@ -139,7 +139,7 @@ class Folder:
         return StoredFile(self, relative)
 
     def delete(self, relative: str) -> None:
-        with self._answering():
+        with self.answering():
             self.filesystem.delete_file(self.path(relative))
 
     def delete_all(self, relatives: Iterable[str]) -> None:
@@ -147,7 +147,8 @@ class Folder:
             pass
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def answering(self) -> Iterator[None]:
+        """Make what its storage answers inside the block a StorageError with a cure."""
         try:
             yield
         except (OSError, pa.ArrowException) as error:

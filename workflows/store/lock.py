@@ -39,8 +39,9 @@ def one_driver(folder: Folder, uri: str, console: Console) -> Iterator[None]:
 def _locked_by_system(folder: Folder, uri: str, held: ExitStack) -> bool:
     """Lock a local folder until the process ends; return whether its filesystem can do that."""
     place = Path(folder.root)
-    place.mkdir(parents=True, exist_ok=True)
-    lock = held.enter_context((place / LOCK).open("a"))
+    with folder.answering():
+        place.mkdir(parents=True, exist_ok=True)
+        lock = held.enter_context((place / LOCK).open("a"))
     try:
         locked = lock_descriptor(lock.fileno(), blocking=False)
     except OSError:  # as on shared filesystems of clusters that are mounted without locks
