@@ -154,7 +154,7 @@ def test_a_run_times_the_first_images_of_each_method(runner: Runner) -> None:
     assert "4 methods to time" in runner.output
     described = Store(str(runner.folder)).read_benchmark()
     assert described.metrics["efficiency"] == {
-        "about": "Seconds that an explainer alone takes for an image (Hartley et al., section 4.4).",
+        "about": str(Efficiency.__doc__).splitlines()[0],
         "class": "Efficiency",
         "version": 1,
         "images": 3,
