@@ -135,7 +135,7 @@ def test_without_a_number_the_workers_are_as_many_as_the_cluster_holds(
 ) -> None:
     """And more of them as it grows."""
     monkeypatch.setattr(on_ray_runner, "CHECK_SECONDS", 0.5)
-    monkeypatch.setattr("tests.engine.test_run.choose_resources", lambda _: Resources(None))
+    monkeypatch.setattr("tests.support.runs.choose_resources", lambda _: Resources(None))
     runner = Runner(tmp_path)
     after_reports(monkeypatch, tmp_path / "nodes", 1, lambda: cluster.add_node(**NODE))
     assert runner(IMAGES) == 0
