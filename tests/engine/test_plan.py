@@ -132,3 +132,12 @@ def test_subject_and_seed_are_part_of_the_key() -> None:
     ]
     name = CellName("squares", "toy", "swag", None)
     assert len({cell_of(about, name).key for about in abouts}) == 3
+
+
+def test_old_parts_behind_the_last_image_are_outdated_too() -> None:
+    """Readers read every part, so what another key made must not stay beside this one's."""
+    done = parts_of(plan_of(benchmark(), 12, []))
+    fewer = plan_of(replace(benchmark(), seed=1), 4, done)
+    assert set(fewer.outdated) == {part.path for part in done}
+    same = plan_of(benchmark(), 4, done)
+    assert (same.outdated, same.shards) == ((), ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +66,12 @@ class Plan:
     outdated: tuple[str, ...]
     num_rows_wanted: int
 
+    @classmethod
+    def of(cls, shards: Iterable[Shard], states: Collection[CellState]) -> Plan:
+        """Return the plan of some cells, whose missing rows the shards add."""
+        outdated = tuple(part.path for state in states for part in state.outdated)
+        return cls(tuple(shards), outdated, sum(state.num_wanted for state in states))
+
     @property
     def num_rows(self) -> int:
         return sum(shard.num_rows for shard in self.shards)
@@ -85,7 +91,8 @@ class CellState:
 
     @property
     def num_held(self) -> int:
-        return sum(min(part.last + 1, self.num_wanted) - part.first for part in self.parts)
+        ends = (min(part.last + 1, self.num_wanted) - part.first for part in self.parts)
+        return sum(max(end, 0) for end in ends)  # a part may lie behind what is wanted now
 
     @property
     def is_changed(self) -> bool:
@@ -113,7 +120,7 @@ def cell_states(described: Described, parts: Iterable[Part]) -> dict[CellName, C
         num_images = described.num_images[subject.dataset]
         for name in described.wanted(subject):
             cell = cell_of(described, name)
-            found = [part for part in stored.get(name, []) if part.first < num_images]
+            found = stored.get(name, [])
             same = [part for part in found if part.key == cell.key[:KEY_DIGITS]]
             kept = _without_gaps(same, described.shard_size)
             paths = {part.path for part in kept}
@@ -158,8 +165,7 @@ def make_plan(
     for subject in described.cases:
         own = {name: state for name, state in states.items() if name.subject == subject}
         shards += _shards(own, image_ids[subject.dataset], described.shard_size)
-    outdated = tuple(part.path for state in states.values() for part in state.outdated)
-    return Plan(tuple(shards), outdated, sum(state.num_wanted for state in states.values()))
+    return Plan.of(shards, states.values())
 
 
 def _without_gaps(parts: Iterable[Part], shard_size: int) -> list[Part]:

@@ -42,8 +42,7 @@ def plan_timings(
             task = Task(name.explainer, masks, (), ((str(name.metric), state.cell),), "missing")
             timed = tuple(image_ids[name.dataset][: state.num_wanted])
             shards.append(Shard(name.subject, 0, timed, (task,)))
-    outdated = tuple(part.path for state in states.values() for part in state.outdated)
-    return Plan(tuple(shards), outdated, sum(state.num_wanted for state in states.values()))
+    return Plan.of(shards, states.values())
 
 
 class TimingWorker:
