@@ -97,8 +97,7 @@ class Classifier:
     @torch.no_grad()
     def probabilities(self, normalised_NCHW: Tensor) -> Tensor:
         """Return score_NK of normalised images, `batch_size` of them per pass."""
-        chunks = torch.split(normalised_NCHW, self.batch_size)
-        return torch.cat([self.scores(self.logits(chunk)) for chunk in chunks])
+        return self.scores(self.all_logits(normalised_NCHW))
 
     def constant_probability_K(self, normalised_CHW: Tensor) -> Tensor:
         """Return the scores of a constant image; each is computed once per model."""

@@ -29,7 +29,7 @@ def draw(store: Store, open_dataset: OpenDataset, *, anew: bool) -> tuple[Store,
 
     settled, key = ReadOnce(store), rows_key(store)
     failed_rows(settled)  # reads every score, and so finds what is damaged
-    if not anew and (store.damaged or is_drawn(store)):
+    if not anew and (store.damaged or is_drawn(store, key)):
         return settled, []
     written = build_report(settled, open_datasets=open_dataset)
     if not store.damaged:

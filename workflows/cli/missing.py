@@ -41,4 +41,4 @@ def say_missing(store: Store, console: Console) -> int:
         )
     if len(images) > SHOWN_ERRORS:
         console.print(f"  and {len(images) - SHOWN_ERRORS} more; 'swagflow report' lists them all")
-    return 1
+    return EXIT_MISSING_ROWS

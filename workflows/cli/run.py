@@ -70,8 +70,8 @@ def run_benchmark(
     dispatcher = dispatcher_for(resources)
     store = Store(uri)
     opened = open_benchmark(benchmark)
-    for _ in range(MOST_REPAIRS + 1):
-        compute(opened, store, dispatcher, console, retry_errors=retry_errors)
+    for repair in range(MOST_REPAIRS + 1):
+        compute(opened, store, dispatcher, console, retry_errors=retry_errors and not repair)
         settled, written = draw(store, opened.datasets.get, anew=False)
         if written:
             console.print(f"{len(written)} files written.", highlight=False)

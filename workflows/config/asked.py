@@ -41,7 +41,8 @@ def experiments_of(raw: Mapping[str, Any]) -> dict[str, Experiment]:
     unnamed = tuple(name for name in raw["explainers"] if name not in named)
     joined = (*result[first].explainers, *unnamed)
     result[first] = dataclasses.replace(result[first], explainers=joined)
-    scored = tuple(name for name in raw["datasets"] if name not in trained_only(raw))
+    training = trained_only(raw)
+    scored = tuple(name for name in raw["datasets"] if name not in training)
     return {
         name: dataclasses.replace(experiment, datasets=experiment.datasets or scored)
         for name, experiment in result.items()

@@ -73,7 +73,8 @@ def select(raw: Raw, only: Sequence[str]) -> None:
     known = [*experiments, *([ROAR] if roar else [])]
     for name in only:
         require_known(name, known, f"only.{name}")
-    scored = [name for name in raw.get("datasets") or {} if name not in trained_only(raw)]
+    training = trained_only(raw)
+    scored = [name for name in raw.get("datasets") or {} if name not in training]
     roar = roar if ROAR in only else {}
     kept = {name: experiments[name] for name in only if name in experiments}
     everything = {"datasets": scored, "models": raw.get("models") or {}, "explainers": ()}

@@ -88,7 +88,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
         ) from error
     parts = key.split(".")
     if parts[0] in {"model", "dataset"} and len(parts) > 1:
-        parts = [f"{parts[0]}s", _onlychecked_name(raw, f"{parts[0]}s", override), *parts[1:]]
+        parts = [f"{parts[0]}s", _only_name(raw, f"{parts[0]}s", override), *parts[1:]]
     node = raw
     for part in parts[:-1]:
         node = node.setdefault(part, {})
@@ -98,7 +98,7 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
     node[parts[-1]] = mapping_of(value, parts[0]) if section else value
 
 
-def _onlychecked_name(raw: Mapping[str, Any], section: str, override: str) -> str:
+def _only_name(raw: Mapping[str, Any], section: str, override: str) -> str:
     names: list[str] = list(raw.get(section) or {})
     if len(names) != 1:
         raise UserError(

@@ -58,10 +58,9 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
     for dataset, opened in datasets.items():
         for model in benchmark.models:
             spec = benchmark.model_spec(dataset, model)
-            if spec not in known:
-                _require_size(model, spec, dataset, opened)
-                known[spec] = _identify(model, spec, opened.input_size)
             _require_size(model, spec, dataset, opened)
+            if spec not in known:
+                known[spec] = _identify(model, spec, opened.input_size)
             subjects[Subject(dataset, model)] = {
                 "dataset": opened.fingerprint,
                 "model": known[spec],

@@ -132,7 +132,7 @@ def failed_rows(store: Store) -> pd.DataFrame:
 
 def forget_errors(store: Store) -> None:
     """Delete the parts and retraining jobs that have an error, so that they are planned again."""
-    paths = [*(part.path for part in store.parts()), *store.roar_parts()]
+    paths = store.row_files()
 
     def has_error(path: str) -> bool:
         with store.folder.opened(path) as stream:

@@ -16,16 +16,14 @@ def rows_key(store: Store) -> str:
 
     A file of rows is named by its images and by the hash of all that made it.
     """
-    paths = sorted([*(part.path for part in store.parts()), *store.roar_parts()])
-    digest = hashlib.sha256("\n".join([__version__, *paths, ""]).encode())
+    digest = hashlib.sha256("\n".join([__version__, *sorted(store.row_files()), ""]).encode())
     digest.update(store.folder.find(BENCHMARK) or b"")
     return digest.hexdigest()
 
 
-def is_drawn(store: Store) -> bool:
-    """Return whether the report is there and shows what the folder holds."""
-    drawn = store.folder.find(DRAWN)
-    return drawn == rows_key(store).encode() and store.folder.exists("report.html")
+def is_drawn(store: Store, key: str) -> bool:
+    """Return whether the report is there and shows the rows of a key."""
+    return store.folder.find(DRAWN) == key.encode() and store.folder.exists("report.html")
 
 
 def mark_drawn(store: Store, key: str) -> None:

@@ -184,9 +184,13 @@ class Store:
         """Return the names of the metrics that have a folder."""
         return sorted(path.partition("=")[2] for path in self.folder.entries("scores"))
 
+    def row_files(self) -> list[str]:
+        """Return the paths of every file of rows: masks, scores and retrainings."""
+        return [*(part.path for part in self.parts()), *self.roar_parts()]
+
     def verify(self) -> Iterator[tuple[str, str | None]]:
         """Yield the path of every file of rows, and what is wrong with it or None."""
-        paths = [*(part.path for part in self.parts()), *self.roar_parts()]
+        paths = self.row_files()
         for path, table in zip(paths, self.folder.map(self._intact, paths), strict=True):
             yield path, self.damaged[path] if table is None else None
 
