@@ -78,14 +78,11 @@ def _num_values(node: Node, known: dict[int, int]) -> int:
     """Return how many values a node stands for, counting what an alias repeats each time."""
     if id(node) not in known:
         known[id(node)] = MOST_VALUES  # what holds itself has no end
-        below = node.value if isinstance(node, CollectionNode) else []
-        children = [child for pair in below for child in pair] if _is_mapping(node) else below
+        children = node.value if isinstance(node, CollectionNode) else []
+        if isinstance(node, MappingNode):
+            children = [child for pair in node.value for child in pair]
         known[id(node)] = 1 + sum(_num_values(child, known) for child in children)
     return known[id(node)]
-
-
-def _is_mapping(node: Node) -> bool:
-    return isinstance(node, MappingNode)
 
 
 def read_yaml(path: Path, name: str) -> Any:
