@@ -4,6 +4,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# As many tests at once as there are processors, each with one thread.
+FAST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+SLOW := $(BIN)/pytest -m 'slow and not gpu' --timeout 900
 
 .DEFAULT_GOAL := help
 .PHONY: help benchmark test check fast format lint types slow clean
@@ -14,7 +17,9 @@ help: ## list the commands
 benchmark: $(VENV)/.installed ## install what is missing, then run the full benchmark
 	$(BIN)/swagflow run full-benchmark $(ARGS)
 
-test: check slow ## the complete gate: format, lint, types, all tests, and how much of the code they run
+test: format lint types ## the complete gate: format, lint, types, all tests, and how much of the code they run
+	$(FAST) --cov --cov-report= $(ARGS)
+	$(SLOW) --cov --cov-append --cov-report= $(ARGS)
 	$(BIN)/coverage report --skip-covered --fail-under 95
 
 check: format lint types fast ## the same without the slow tests
@@ -29,10 +34,10 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 fast: $(VENV)/.installed-dev
-	$(BIN)/pytest --cov --cov-report term:skip-covered $(ARGS)
+	$(FAST) $(ARGS)
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/pytest -m 'slow and not gpu' --timeout 900 --cov --cov-append --cov-report= $(ARGS)
+	$(SLOW) $(ARGS)
 
 clean: ## remove the environment and all caches; run folders stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

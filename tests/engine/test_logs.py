@@ -52,6 +52,7 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_library_prints_nothing(tmp_path: Path, config: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIBRARY, str(config), str(tmp_path / "run")],

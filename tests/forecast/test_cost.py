@@ -117,6 +117,7 @@ def test_what_is_stored_is_not_planned_again(tmp_path: Path) -> None:
     assert set(more) == {(SQUARES, SHARED), (SQUARES, "centre")}
 
 
+@pytest.mark.slow
 def test_every_unit_is_measured_and_kept_in_a_file(tmp_path: Path) -> None:
     lines = lines_of(resolve(changed(explainers=EXPLAINERS)), tmp_path)
     units = {unit for line in lines.values() for unit in line.work}

@@ -143,6 +143,7 @@ def test_the_files_of_the_contract_are_written(written: Written) -> None:
         assert ET.fromstring(contents[f"figures/{name}.svg"]).tag.endswith("svg")
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_bytes(store: Store, written: Written) -> None:
     again = report(store, FakeDataset(broken="scene-0001", class_names=CLASSES))[1]
     assert again.keys() == written[1].keys()
@@ -226,6 +227,7 @@ def test_a_run_without_scores_is_an_error(tmp_path: Path) -> None:
         report(store)
 
 
+@pytest.mark.slow
 def test_without_the_data_the_gallery_shows_saliencies_alone(store: Store) -> None:
     html = report(store, None)[1]["report.html"].decode()
     page = Page(html)

@@ -59,6 +59,7 @@ def assert_no_secrets(text: str) -> None:
             assert value not in text, name
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_to_the_bits_of_a_local_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
