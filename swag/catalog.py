@@ -1,15 +1,24 @@
-"""What there is: names of explainers, metrics and segmenters, each with its default instance.
+"""What there is: names of explainers, metrics, segmenters and fillings, with default instances.
 
 Their fields are their configuration, so another setting is
 `dataclasses.replace(EXPLAINERS["swag"], ...)`. Packages add their own by the entry points
-`swagflow.explainers`, `swagflow.metrics` (for both tables of metrics) and `swagflow.segmenters`,
-anybody by a `module:attribute` name.
+`swagflow.explainers`, `swagflow.metrics` (for both tables of metrics), `swagflow.segmenters` and
+`swagflow.fillings`, anybody by a `module:attribute` name.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from swag.curves.fillings import (
+    Black,
+    Blur,
+    ImageMean,
+    MeanColour,
+    NoisyLinear,
+    UniformNoise,
+    White,
+)
 from swag.explainers import (
     LIME,
     RISE,
@@ -29,15 +38,19 @@ from swag.metrics import (
     Efficiency,
     EnergyInBox,
     Insertion,
+    PerturbationCurve,
     PointingGame,
     WeakLocalisation,
 )
-from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
-from swag.superpixels import SLIC, Quickshift
+from swag.protocols import Explainer, ExplainerMetric, Filling, Metric, Segmenter
+from swag.superpixels import SLIC, Pixel, Quickshift, Squares
 
 IMAGE = SLIC(features="image", colour_weight=10.0)
 IMAGE_GRADIENT = SLIC(features="image_gradient", colour_weight=20.0, gradient_weight=8.0)
 GRADIENT = SLIC(features="gradient", gradient_weight=8.0)
+
+ROAD = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+"""Shares of pixels at which ROAD's authors score."""
 
 EXPLAINERS: dict[str, Explainer] = {
     "random": Random(),
@@ -65,6 +78,15 @@ EXPLAINERS: dict[str, Explainer] = {
 METRICS: dict[str, Metric] = {
     "deletion": Deletion(),
     "insertion": Insertion(),
+    "insertion_blur": PerturbationCurve(action="insert", fill=Blur(), steps=224),
+    "morf": PerturbationCurve(unit=Squares()),
+    "lerf": PerturbationCurve(unit=Squares(), order="least_relevant_first"),
+    "abpc": PerturbationCurve(unit=Squares(), order="difference"),
+    "irof": PerturbationCurve(unit=IMAGE, fill=ImageMean(), score="relative", area="over"),
+    "road": PerturbationCurve(fill=NoisyLinear(), score="correct", fractions=ROAD),
+    "road_lerf": PerturbationCurve(
+        fill=NoisyLinear(), score="correct", fractions=ROAD, order="least_relevant_first"
+    ),
     "weak_localisation": WeakLocalisation(),
     "pointing_game": PointingGame(),
     "energy_in_box": EnergyInBox(),
@@ -73,5 +95,21 @@ METRICS: dict[str, Metric] = {
 EXPLAINER_METRICS: dict[str, ExplainerMetric] = {"efficiency": Efficiency()}
 """Those that judge the explainer itself; a configuration has them among its metrics."""
 
-SEGMENTERS: dict[str, Segmenter] = {"slic": SLIC(), "quickshift": Quickshift()}
-"""What `superpixels` of an explainer may be."""
+SEGMENTERS: dict[str, Segmenter] = {
+    "slic": SLIC(),
+    "quickshift": Quickshift(),
+    "squares": Squares(),
+    "pixel": Pixel(),
+}
+"""What `superpixels` of an explainer and `unit` of a curve may be."""
+
+FILLINGS: dict[str, Filling] = {
+    "mean": MeanColour(),
+    "black": Black(),
+    "white": White(),
+    "image_mean": ImageMean(),
+    "blur": Blur(),
+    "uniform": UniformNoise(),
+    "linear": NoisyLinear(),
+}
+"""What `fill` of a curve may be."""

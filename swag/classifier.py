@@ -59,7 +59,7 @@ class Classifier:
         self._is_checked = False
         self.mean_1C11 = torch.tensor(mean, device=self.device).view(1, -1, 1, 1)
         self.std_1C11 = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
-        self._blank_probability: dict[tuple[int, ...], Tensor] = {}
+        self._blank_logit: dict[tuple[int, ...], Tensor] = {}
 
     @property
     def backward_batch_size(self) -> int:
@@ -99,13 +99,13 @@ class Classifier:
         """Return score_NK of normalised images, `batch_size` of them per pass."""
         return self.scores(self.all_logits(normalised_NCHW))
 
-    def constant_probability_K(self, normalised_CHW: Tensor) -> Tensor:
-        """Return the scores of a constant image; each is computed once per model."""
+    def constant_logit_K(self, normalised_CHW: Tensor) -> Tensor:
+        """Return the logits of an image of one colour; each is computed once per model."""
         values = normalised_CHW[:, 0, 0].tolist()
         key = (*normalised_CHW.shape, *values)
-        if key not in self._blank_probability:
-            self._blank_probability[key] = self.probabilities(normalised_CHW[None].clone())[0]
-        return self._blank_probability[key]
+        if key not in self._blank_logit:
+            self._blank_logit[key] = self.all_logits(normalised_CHW[None].clone())[0]
+        return self._blank_logit[key]
 
     def layer(self, image_1CHW: Tensor) -> tuple[str, nn.Module]:
         """Return name and module of Grad-CAM's layer.

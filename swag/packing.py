@@ -22,6 +22,8 @@ class CopiesOfImage(NamedTuple):
 
 Perturb = Callable[[CopiesOfImage, Tensor], None]
 """Writes a part's normalised copies_TCHW into the tensor that it is given."""
+Read = Callable[[Tensor], Tensor]
+"""Makes each class's score_NK of its logit_NK."""
 
 
 def passes(counts: Sequence[int], size: int) -> Iterator[list[CopiesOfImage]]:
@@ -43,14 +45,21 @@ def passes(counts: Sequence[int], size: int) -> Iterator[list[CopiesOfImage]]:
 
 
 def target_probability(signals: Signals, counts: Sequence[int], perturb: Perturb) -> list[Tensor]:
-    """Return per image the target's probability_T on each of its `counts[image]` copies.
+    """Return per image the target's probability_T on each of its `counts[image]` copies."""
+    return target_scores(signals, counts, perturb, signals.classifier.scores)
+
+
+def target_scores(
+    signals: Signals, counts: Sequence[int], perturb: Perturb, read: Read
+) -> list[Tensor]:
+    """Return per image what is read of the target, score_T, on each of `counts[image]` copies.
 
     Copies of several images share a pass, so that every pass but the last is full.
 
     Raises:
         ValueError: a target is none of the model's classes.
     """
-    require_classes(signals.target_B, signals.probability_BK)
+    require_classes(signals.target_B, signals.logit_BK)
     classifier = signals.classifier
     targets = signals.target_B.tolist()
     normalised_BCHW = signals.normalised_BCHW
@@ -60,7 +69,7 @@ def target_probability(signals: Signals, counts: Sequence[int], perturb: Perturb
     for parts in passes(counts, classifier.batch_size):
         for part in parts:
             perturb(part, copies_NCHW[part.rows])
-        probability_NK = classifier.probabilities(copies_NCHW[: parts[-1].rows.stop])
+        score_NK = read(classifier.all_logits(copies_NCHW[: parts[-1].rows.stop]))
         for part in parts:
-            found[part.image].append(probability_NK[part.rows, targets[part.image]].clone())
+            found[part.image].append(score_NK[part.rows, targets[part.image]].clone())
     return [torch.cat(values) for values in found]

@@ -1,4 +1,4 @@
-"""What explainers, metrics and segmenters are: protocols that any class may fulfil.
+"""What explainers, metrics, segmenters and fillings are: protocols that any class may fulfil.
 
 Each is a frozen dataclass: its fields are its configuration, and its `version` grows when its
 numbers change. Three attributes may be left out, and are read by the functions below:
@@ -7,12 +7,13 @@ numbers change. Three attributes may be left out, and are read by the functions 
   itself, beside the classification and the gradients that `needs` announces, which all methods of
   a batch share. Both may be properties of the fields. A plan counts them, and a method with passes
   of its own that does not say so looks cheaper than it is.
-- `superpixels`, None without it: the segmenter whose labels an explainer reads by
-  `signals.segments`. A plan counts it once for all explainers with an equal one.
+- `superpixels`, None without it: the segmenter whose labels an explainer or metric reads by
+  `signals.segments`. A plan counts it once for all that have an equal one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -43,7 +44,10 @@ class Metric(Protocol):
     """Judges saliencies."""
 
     version: ClassVar[int]
-    higher_is_better: ClassVar[bool]
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher value is a better one; it may follow from the fields."""
 
     def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
         """Score each image's saliency."""
@@ -83,6 +87,26 @@ class Segmenter(Protocol):
         """Return labels_BHW: int64, from 0 without gaps in each image, on the batch's device."""
 
 
+Painter = Callable[[int, Tensor, Tensor], None]
+"""Takes the number of an image of the batch and shown_T1HW, 1 where a copy shows a pixel and 0
+where it is removed; writes normalised copies_TCHW into the tensor that it is given."""
+
+
+@runtime_checkable
+class Filling(Protocol):
+    """Says what takes the place of pixels that are removed.
+
+    It is a part of a metric's configuration, as a segmenter is, and follows the same rules.
+    """
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every image without any pixel left is the same one, of one colour."""
+
+    def __call__(self, signals: Signals) -> Painter:
+        """Return what paints the copies of a batch's images."""
+
+
 class Passes(NamedTuple):
     """Model passes of an image."""
 
@@ -96,7 +120,7 @@ def passes_of(item: object) -> Passes:
 
 
 def segmenter_of(item: object) -> Segmenter | None:
-    """Return the segmenter whose labels an explainer reads, if any."""
+    """Return the segmenter whose labels an explainer or metric reads, if any."""
     found = getattr(item, "superpixels", None)
     return found if isinstance(found, Segmenter) else None
 

@@ -1,5 +1,7 @@
 """Perturbation curves: ranks of pixels, and scores as they go or come.
 
-ranks.py    which pixel goes when, by one rule for ties; remove and retrain ranks by it too
-scores.py   the target's score after each step, and the area under the curve
+ranks.py        which pixel goes when, by one rule for ties; remove and retrain ranks by it too
+fillings.py     what takes the place of pixels that are removed
+imputation.py   the filling of ROAD: means of what is around a gap
+scores.py       what the model says of the target at each point, and the area under the curve
 """

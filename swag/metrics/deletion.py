@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from swag.curves.ranks import shared_step
-from swag.curves.scores import area_under, curves, require_curve
+from swag.curves.scores import pixel_curve, require_curve
 from swag.signals import Signals
 from swag.types import Fill, Score
 
@@ -20,7 +19,8 @@ class Deletion:
     The n+1 scores of a curve are softmax outputs of the target: of the image, after each of n
     batches of ceil(H W / steps) pixels went, most salient first, and of the image with none left.
     The area is the trapezoid over equal steps. Pixels become the data set's mean colour, 0 after
-    normalisation, as in the authors' code; `fill` may be black instead.
+    normalisation, as in the authors' code; `fill` may be black instead. `PerturbationCurve` has
+    other fillings, units and orders.
     """
 
     version: ClassVar[int] = 1
@@ -38,6 +38,4 @@ class Deletion:
         return self.steps - 1
 
     def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
-        step_BHW = shared_step(signals, saliency_BHW, self.steps)
-        curve_BT = curves(signals, step_BHW, self.fill, insert=False)
-        return Score(value_B=area_under(curve_BT), curve_BT=curve_BT)
+        return pixel_curve(signals, saliency_BHW, self.steps, self.fill, insert=False)

@@ -7,8 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from swag.curves.ranks import shared_step
-from swag.curves.scores import area_under, curves, require_curve
+from swag.curves.scores import pixel_curve, require_curve
 from swag.signals import Signals
 from swag.types import Fill, Score
 
@@ -18,7 +17,8 @@ class Insertion:
     """Area under the insertion curve (Petsiuk et al., 2018), in [0, 1].
 
     `Deletion` the other way round: same order, same steps, same ends. Pixels come into an image of
-    one colour, where the authors start from a blurred one, which shows the object to begin with.
+    one colour, where the authors start from a blurred one, which shows the object to begin with
+    (`insertion_blur` among the metrics).
     """
 
     version: ClassVar[int] = 1
@@ -36,6 +36,4 @@ class Insertion:
         return self.steps - 1
 
     def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
-        step_BHW = shared_step(signals, saliency_BHW, self.steps)
-        curve_BT = curves(signals, step_BHW, self.fill, insert=True)
-        return Score(value_B=area_under(curve_BT), curve_BT=curve_BT)
+        return pixel_curve(signals, saliency_BHW, self.steps, self.fill, insert=True)

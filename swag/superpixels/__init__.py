@@ -1,13 +1,15 @@
 """Superpixels of an image, of a model's gradients, or of both, and statistics over them.
 
-segmenters.py   what a configuration names: SLIC and quickshift
+segmenters.py   those that a configuration names and that look at the picture: SLIC and quickshift
+grid.py         those that do not: single pixels, and squares
 slic.py         SLIC of many images at once, on their device; lab.py (colours) and connected.py
                 (one piece for each superpixel) are parts of it
 parallel.py     one image at a time, on several threads
 pooling.py      mean, maximum, median or sum of a value over superpixels
 """
 
+from swag.superpixels.grid import Pixel, Squares
 from swag.superpixels.pooling import Statistic, pool
 from swag.superpixels.segmenters import SLIC, Quickshift
 
-__all__ = ["SLIC", "Quickshift", "Statistic", "pool"]
+__all__ = ["SLIC", "Pixel", "Quickshift", "Squares", "Statistic", "pool"]

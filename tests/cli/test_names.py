@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS, SEGMENTERS
+from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
 from swag.models import model_names
 from swagflow.cli import names
 from swagflow.cli.list import show_list
@@ -33,10 +34,10 @@ def test_explainers_and_metrics_are_the_catalogs() -> None:
     assert any(entry.about.startswith("region: Superpixels weighted") for entry in expected)
 
 
-def test_segmenters_are_the_catalogs() -> None:
-    listed = names.segmenters()
-    assert listed == [entry_of(name, type(item)) for name, item in SEGMENTERS.items()]
-    assert listed
+def test_segmenters_and_fillings_are_the_catalogs() -> None:
+    tables: dict[str, dict[str, Any]] = {"segmenters": SEGMENTERS, "fillings": FILLINGS}
+    for title, table in tables.items():
+        assert names.LISTS[title]() == [entry_of(name, type(x)) for name, x in table.items()]
 
 
 def test_data_sets_are_those_that_configurations_can_name() -> None:
@@ -60,7 +61,7 @@ def test_benchmarks_are_configurations_that_load() -> None:
     assert load_benchmark("full-benchmark").name == "full-benchmark"
 
 
-@pytest.mark.parametrize("kind", ["explainers", "metrics", "segmenters", "models", "datasets"])
+@pytest.mark.parametrize("kind", sorted(names.LISTS.keys() - {"benchmarks"}))
 def test_plug_ins_of_other_packages_are_listed_without_importing_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

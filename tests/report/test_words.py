@@ -70,6 +70,27 @@ def test_metrics_are_explained_by_their_fields() -> None:
     assert (mask.label, "mask" in mask.definition) == ("Energy in the mask", True)
 
 
+def test_curves_are_explained_by_their_fields() -> None:
+    road = metric_text("road", describe(METRICS["road"]))
+    assert road.label == "MoRF AUC (pixels, imputed, accuracy)"
+    assert "at 10%, 20%, 30%, 40%, 50%, 70%, 90%" in road.definition
+    assert road.points == (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+    irof = metric_text("irof", describe(METRICS["irof"]))
+    assert irof.label == "MoRF AOC (superpixels, image mean, relative)"
+    assert irof.definition == (
+        "Superpixels (SLIC, about 300) are replaced by the image's own mean colour, the most "
+        "salient first, in 28 steps; the score is the area over the probability of the class, of "
+        "the whole image's."
+    )
+    difference = metric_text("abpc", describe(METRICS["abpc"]))
+    assert difference.label == "LeRF less MoRF AUC (8 px squares, mean colour)"
+    assert "the area between the two curves of the probability" in difference.definition
+    assert (difference.from_zero, difference.falls, road.falls) == (False, False, True)
+    blurred = metric_text("insertion_blur", describe(METRICS["insertion_blur"]))
+    assert "come back where there was the blurred image (sigma 5)" in blurred.definition
+    assert blurred.curve_x == "Pixels inserted"
+
+
 def test_a_metric_of_one_s_own_is_called_by_its_name_and_says_what_it_is() -> None:
     text = metric_text("my_score", {"class": "Mine", "about": "How mine it is."})
     assert (text.label, text.definition) == ("My score", "How mine it is.")

@@ -32,12 +32,12 @@ def test_a_constant_image_is_computed_once_per_value_and_size() -> None:
     model = Counted(toy_cnn())
     classifier = classifier_of(model)
     zero_CHW = torch.zeros(3, 1, 1).expand(3, 16, 16)
-    first_K = classifier.constant_probability_K(zero_CHW)
-    assert classifier.constant_probability_K(zero_CHW.clone()) is first_K
+    first_K = classifier.constant_logit_K(zero_CHW)
+    assert classifier.constant_logit_K(zero_CHW.clone()) is first_K
     assert model.forwards == [1]
-    torch.testing.assert_close(first_K, toy_cnn()(torch.zeros(1, 3, 16, 16)).softmax(1)[0])
-    assert not torch.equal(classifier.constant_probability_K(zero_CHW + 1), first_K)
-    classifier.constant_probability_K(torch.zeros(3, 8, 8))
+    torch.testing.assert_close(first_K, toy_cnn()(torch.zeros(1, 3, 16, 16))[0])
+    assert not torch.equal(classifier.constant_logit_K(zero_CHW + 1), first_K)
+    classifier.constant_logit_K(torch.zeros(3, 8, 8))
     assert model.forwards == [1, 1, 1]
 
 

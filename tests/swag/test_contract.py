@@ -203,7 +203,7 @@ def test_explain_takes_one_image_and_a_name() -> None:
 def test_unknown_names_are_answered_with_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"explainer 'swagig' is unknown; did you mean 'swag_ig'"):
         lookup("explainer", "swagig", EXPLAINERS)
-    with pytest.raises(ValueError, match=r"metric 'x' is unknown\. Known: deletion"):
+    with pytest.raises(ValueError, match=r"metric 'x' is unknown\. Known: abpc, deletion"):
         lookup("metric", "x", METRICS)
     with pytest.raises(ValueError, match=r"'swag\.nowhere:Thing' cannot be imported: No module"):
         lookup("explainer", "swag.nowhere:Thing", EXPLAINERS)

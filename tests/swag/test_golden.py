@@ -1,6 +1,6 @@
 """Numbers change only with the version of the class that makes them.
 
-`python tests/test_golden.py` writes what is new or has another version, and nothing else.
+`python -m tests.swag.test_golden` writes what is new or has another version, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from swag.signals import Signals
 from tests.support.toys import annotated, columns_of, images, reduced, toy
 
 PATH = Path(__file__).parent / "golden" / "scores.json"
-RECORD = "python tests/test_golden.py"
+RECORD = "python -m tests.swag.test_golden"
 Entry = dict[str, Any]
 
 

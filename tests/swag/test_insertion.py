@@ -15,6 +15,7 @@ import swag.curves.ranks
 from swag.classifier import Classifier
 from swag.metrics.deletion import Deletion
 from swag.metrics.insertion import Insertion
+from swag.metrics.perturbation import PerturbationCurve
 from swag.signals import Signals
 from tests.support import reference
 from tests.support.toys import (
@@ -129,20 +130,21 @@ def test_no_passes_but_the_inner_points_and_full_ones() -> None:
 
 def test_deletion_and_insertion_rank_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ranked: list[int] = []
-    rank = swag.curves.ranks.removal_step
+    rank = swag.curves.ranks.ranks
 
-    def counted(saliency_BHW: Tensor, steps: int) -> Tensor:
-        ranked.append(steps)
-        return rank(saliency_BHW, steps)
+    def counted(value_BHW: Tensor, labels_BHW: Tensor | None) -> swag.curves.ranks.Ranks:
+        ranked.append(len(value_BHW))
+        return rank(value_BHW, labels_BHW)
 
-    monkeypatch.setattr(swag.curves.ranks, "removal_step", counted)
+    monkeypatch.setattr(swag.curves.ranks, "ranks", counted)
     signals, saliency_BHW = Signals(toy(), batch_of(images(2, 16))), random_maps(2, 16)
     Deletion()(signals, saliency_BHW)
     Insertion()(signals, saliency_BHW.clone())
-    assert ranked == [28]
     Insertion(steps=7)(signals, saliency_BHW)
-    Deletion()(signals, saliency_BHW)
-    assert ranked == [28, 7]
+    PerturbationCurve()(signals, saliency_BHW)
+    assert ranked == [2]
+    PerturbationCurve(order="least_relevant_first")(signals, saliency_BHW)
+    assert ranked == [2, 2]
 
 
 def test_a_saliency_that_was_written_into_is_ranked_anew() -> None:

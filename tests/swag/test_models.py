@@ -30,7 +30,7 @@ def test_the_embedded_models_know_their_digits(name: str) -> None:
     probability_BK = classifier.probabilities(x_BCHW)
     correct = probability_BK.argmax(1) == torch.tensor([sample.label for sample in samples])
     assert correct.float().mean() >= 0.93
-    blank_K = classifier.constant_probability_K(torch.zeros(3, 112, 112))
+    blank_K = classifier.scores(classifier.constant_logit_K(torch.zeros(3, 112, 112))[None])
     assert blank_K.max() < 0.3, "nothing to see, no class to bet on"
 
 

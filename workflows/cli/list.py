@@ -15,11 +15,14 @@ EXAMPLE = "Example: swagflow list explainers"
 
 def list_names(
     what: Annotated[
-        Literal["explainers", "metrics", "segmenters", "models", "datasets", "benchmarks"] | None,
+        Literal[
+            "explainers", "metrics", "segmenters", "fillings", "models", "datasets", "benchmarks"
+        ]
+        | None,
         typer.Argument(help="Which list; all of them where left out."),
     ] = None,
 ) -> None:
-    """List the explainers, metrics, segmenters, models, data sets and benchmarks there are."""
+    """List the explainers, metrics, segmenters, fillings, models, data sets and benchmarks."""
     show_list(what, Console())
 
 

@@ -42,6 +42,11 @@ def segmenters() -> list[Entry]:
     return _with_plugins("segmenters", _classes("swag.catalog", "SEGMENTERS"))
 
 
+def fillings() -> list[Entry]:
+    """Return the catalog's, then those of other packages."""
+    return _with_plugins("fillings", _classes("swag.catalog", "FILLINGS"))
+
+
 def models() -> list[Entry]:
     """Return swag's and torchvision's by name, a line for timm's, and those of other packages."""
     tiny = [name for name, _ in _rows(_read("swag.models.tiny"), "TINY")]
@@ -66,6 +71,7 @@ LISTS: dict[str, Callable[[], list[Entry]]] = {
     "explainers": explainers,
     "metrics": metrics,
     "segmenters": segmenters,
+    "fillings": fillings,
     "models": models,
     "datasets": datasets,
     "benchmarks": benchmarks,

@@ -11,12 +11,10 @@ from typing import Any, TypeVar, cast, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from swag.catalog import SEGMENTERS
 from swag.lookup import did_you_mean
-from swag.protocols import Segmenter
 
 from ..errors import UserError, as_user_error
-from .presets import preset_of
+from .presets import PARTS, part_kind, preset_of
 
 T = TypeVar("T")
 
@@ -24,8 +22,8 @@ T = TypeVar("T")
 def configured(preset: T, fields: Mapping[str, Any], path: str) -> T:
     """Return `preset` with `fields` merged deeply over its own and strictly checked.
 
-    A nested object keeps its preset's fields where none are given. That of a segmenter may name
-    another by its `type`, whose own defaults then count.
+    A nested object keeps its preset's fields where none are given. That of a segmenter or filling
+    may name another by its `type`, whose own defaults then count, or be that name alone.
 
     Raises:
         UserError: an unknown key, or a value of the wrong type or out of range; it names the path.
@@ -45,6 +43,8 @@ def _configured(preset: T, fields: Mapping[str, Any], path: str, above: tuple[st
     for key, current in merged.items():
         place = (*above, key)
         value = fields.get(key, {} if dataclasses.is_dataclass(current) else current)
+        if isinstance(value, str) and part_kind(current):
+            value = {"type": value}
         if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
             value = _nested(current, dict(value), path, place)
         with as_user_error(path):
@@ -54,9 +54,10 @@ def _configured(preset: T, fields: Mapping[str, Any], path: str, above: tuple[st
 
 
 def _nested(current: Any, fields: dict[str, Any], path: str, place: tuple[str, ...]) -> Any:
-    if isinstance(current, Segmenter) and "type" in fields:
+    kind = part_kind(current)
+    if kind and "type" in fields:
         where = ".".join((path, *place, "type"))
-        other = preset_of("segmenter", fields.pop("type"), SEGMENTERS, where)
+        other = preset_of(kind, fields.pop("type"), PARTS[kind], where)
         current = current if type(other) is type(current) else other
     return _configured(current, fields, path, place)
 

@@ -1,13 +1,14 @@
-"""What the names in a configuration stand for: explainers, metrics, segmenters and data sets."""
+"""What the names in a configuration stand for: data sets, and what `PROTOCOLS` has."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from swag.catalog import FILLINGS, SEGMENTERS
 from swag.lookup import lookup, preset
-from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
+from swag.protocols import Explainer, ExplainerMetric, Filling, Metric, Segmenter
 
 from ..data import DATASETS, DatasetConfig
 from ..errors import as_user_error
@@ -17,7 +18,10 @@ PROTOCOLS: dict[str, tuple[type, ...]] = {
     "explainer": (Explainer,),
     "metric": (Metric, ExplainerMetric),
     "segmenter": (Segmenter,),
+    "filling": (Filling,),
 }
+PARTS: dict[str, Mapping[str, Any]] = {"segmenter": SEGMENTERS, "filling": FILLINGS}
+"""What may be a field of an explainer or metric, by kind."""
 
 
 def preset_of(kind: str, name: object, table: Mapping[str, T], path: str = "") -> T:
@@ -41,6 +45,11 @@ def preset_of(kind: str, name: object, table: Mapping[str, T], path: str = "") -
                 f"what swag.protocols.{protocols} has"
             )
         return found
+
+
+def part_kind(value: object) -> str | None:
+    """Return the kind of a field's value among `PARTS`, or None."""
+    return next((kind for kind in PARTS if isinstance(value, PROTOCOLS[kind])), None)
 
 
 def dataset_class(name: object, path: str) -> type[DatasetConfig]:

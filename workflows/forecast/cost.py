@@ -132,7 +132,11 @@ class Estimate:
                 line.work.update(dict.fromkeys(superpixels - seen, images))
                 seen |= superpixels
             for metric in metrics:
-                self._method(line.work, (dataset, model), self._benchmark.metrics[metric], images)
+                scored = self._benchmark.metrics[metric]
+                self._method(line.work, (dataset, model), scored, images)
+                units = self._superpixels(scored, dataset)
+                line.work.update(dict.fromkeys(units - seen, images))
+                seen |= units
             line.work[self._unit("scores", "a part", dataset)] += len(shards) * len(metrics)
             yield name, line
 
@@ -193,8 +197,8 @@ class Estimate:
             work[self._pass("backward", Subject(*subject))] += images * own.backwards
         work[self._unit("method", repr(item), subject[0], item)] += images
 
-    def _superpixels(self, explainer: Explainer, dataset: str) -> set[Unit]:
-        segmenter = segmenter_of(explainer)
+    def _superpixels(self, item: object, dataset: str) -> set[Unit]:
+        segmenter = segmenter_of(item)
         if segmenter is None:
             return set()
         return {self._unit("superpixels", repr(segmenter), dataset, segmenter)}

@@ -185,11 +185,19 @@ def _curve_drawing(
     if asked is False or too_many or "curve" not in scores:
         return None
     interval = partial(bootstrap_interval, seed=run.seed, num_resamples=BAND_RESAMPLES)
-    panels = curve_panels(scores, experiment.explainers, run.labels, interval)
+    text = run.text(str(experiment.metric))
+    points = dict.fromkeys(scores["dataset"].unique(), text.points) if text.points else None
+    panels = curve_panels(scores, experiment.explainers, run.labels, interval, points)
     if not panels:
         return None
-    text = run.text(str(experiment.metric))
-    axis = Axis(x=text.curve_x, y=text.curve_y, zoom=text.falls, x_is_share=True)
+    axis = Axis(
+        x=text.curve_x,
+        y=text.curve_y,
+        zoom=text.falls,
+        from_zero=text.from_zero,
+        x_is_share=True,
+        markers=bool(text.points),
+    )
     against = text.curve_x.replace("Pixels", "the share of pixels", 1)
     alt = f"Mean {_lower(text.curve_y)} against {_lower(against)}, a line per method"
     number, stem = _picture(asked, heading, stem)

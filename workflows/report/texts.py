@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from . import names
+from .curve_texts import COLOURS, axes_of, definition_of, label_of
 
 FieldsOf = Mapping[str, Any]
-COLOURS = {"mean": "the data set's mean colour", "black": "black"}
+ANY = ""
+"""As the usual name of a class whose label says what its fields are."""
 TRUTHS = {"boxes": "in a box of the object", "mask": "on the object's mask"}
 
 
@@ -28,6 +30,10 @@ class MetricText:
     curve_y: str = "Score"
     falls: bool = False
     """Whether good curves fall at once, so that they part in the lower left corner."""
+    from_zero: bool = True
+    """Whether the axis of curves begins at 0."""
+    points: tuple[float, ...] = ()
+    """Where on the x axis curves were scored; empty: evenly over all of it."""
 
 
 ROAR = MetricText(
@@ -65,7 +71,7 @@ def metric_text(name: str, fields: FieldsOf) -> MetricText:
         return MetricText(names.plain(name), str(fields.get("about", "")))
     usual, write = known
     text = write(fields)
-    return text if name == usual else replace(text, label=f"{text.label}, {name}")
+    return text if usual in {name, ANY} else replace(text, label=f"{text.label}, {name}")
 
 
 def _deletion(fields: FieldsOf) -> MetricText:
@@ -90,6 +96,10 @@ def _insertion(fields: FieldsOf) -> MetricText:
         curve_x="Pixels inserted",
         curve_y="Probability of the class",
     )
+
+
+def _perturbation_curve(fields: FieldsOf) -> MetricText:
+    return MetricText(label_of(fields), definition_of(fields), **axes_of(fields))
 
 
 def _pointing_game(fields: FieldsOf) -> MetricText:
@@ -129,6 +139,7 @@ def _truth(fields: FieldsOf) -> str:
 _KNOWN: Mapping[str, tuple[str, Callable[[FieldsOf], MetricText]]] = {
     "Deletion": ("deletion", _deletion),
     "Insertion": ("insertion", _insertion),
+    "PerturbationCurve": (ANY, _perturbation_curve),
     "WeakLocalisation": ("weak_localisation", lambda _: WEAK_LOCALISATION),
     "PointingGame": ("pointing_game", _pointing_game),
     "EnergyInBox": ("energy_in_box", _energy_in_box),
