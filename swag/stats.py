@@ -54,12 +54,19 @@ def bootstrap_interval(
     Rows are drawn with replacement, the same rows for every column, so a column's interval does not
     depend on the others beside it.
     """
-    value_NM = _checked(value_NM)
+    mean_RM = resampled_means(_checked(value_NM), generator(seed, "", "bootstrap"), num_resamples)
+    return percentiles(mean_RM)
+
+
+def resampled_means(value_NM: Floats, random: np.random.Generator, num_resamples: int) -> Floats:
+    """Return mean_RM over as many rows, drawn with replacement, the same for every column.
+
+    NaN where a resample drew missing values only.
+    """
     num_rows = len(value_NM)
     present_NM = ~np.isnan(value_NM)
     filled_NM = np.where(present_NM, value_NM, 0.0)
     complete = bool(present_NM.all())
-    random = generator(seed, "", "bootstrap")
     per_chunk = max(1, _DRAWS_AT_ONCE // num_rows)
     means = []
     for first in range(0, num_resamples, per_chunk):
@@ -72,9 +79,13 @@ def bootstrap_interval(
         size_RM = num_rows if complete else count_RN @ present_NM
         with np.errstate(invalid="ignore"):  # 0 / 0: this resample drew missing values only
             means.append(total_RM / size_RM)
-    mean_RM = np.concatenate(means)
-    quantile = np.quantile if complete else np.nanquantile
-    low_M, high_M = quantile(mean_RM, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return np.concatenate(means)
+
+
+def percentiles(value_RM: Floats) -> tuple[Floats, Floats]:
+    """Return low_M and high_M between which 95 % of the resamples lie; NaNs do not count."""
+    quantile = np.nanquantile if np.isnan(value_RM).any() else np.quantile
+    low_M, high_M = quantile(value_RM, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     return low_M, high_M
 
 

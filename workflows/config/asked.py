@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import UserError
-from ..store.experiments import Experiment, Roar
+from ..store.experiments import Experiment, RankedMetrics, Roar
 from .benchmark import Benchmark
 from .compose import trained_only
 from .fields import configured, mapping_of, require_known
@@ -58,6 +58,14 @@ def roar_of(raw: Mapping[str, Any]) -> dict[str, Roar]:
     return result
 
 
+def rankings_of(raw: Mapping[str, Any]) -> dict[str, RankedMetrics]:
+    """Return the metrics whose orders of the methods are compared; raises as above."""
+    return {
+        checked_name(name, "rankings"): configured(RankedMetrics(), fields, f"rankings.{name}")
+        for name, fields in mapping_of(raw.get("rankings") or {}, "rankings").items()
+    }
+
+
 def check_references(benchmark: Benchmark) -> None:
     """Raise UserError where an experiment names what is not there, or two would write one file."""
     check_files(benchmark.experiments, benchmark.roar)
@@ -69,12 +77,28 @@ def check_references(benchmark: Benchmark) -> None:
         for section in ("explainers", "datasets", "models"):
             for item in getattr(experiment, section):
                 require_known(item, getattr(benchmark, section), f"{path}.{section}.{item}")
+    for name, ranking in benchmark.rankings.items():
+        _check_ranking(benchmark, ranking, f"rankings.{name}")
     for name, roar in benchmark.roar.items():
         require_known(name, benchmark.datasets, f"roar.{name}")
         require_known(roar.train, benchmark.datasets, f"roar.{name}.train")
         for section in ("explainers", "models"):
             for item in getattr(roar, section):
                 require_known(item, getattr(benchmark, section), f"roar.{name}.{section}.{item}")
+
+
+def _check_ranking(benchmark: Benchmark, ranking: RankedMetrics, path: str) -> None:
+    scored = {experiment.metric for experiment in benchmark.experiments.values()}
+    for metric in ranking.metrics:
+        require_known(metric, benchmark.metrics, f"{path}.metrics.{metric}")
+        if metric not in scored:
+            raise UserError(
+                f"{path}.metrics: no experiment scores {metric!r}, so there is nothing to rank; "
+                "add one, or leave the metric out"
+            )
+    for section in ("explainers", "datasets", "models"):
+        for item in getattr(ranking, section):
+            require_known(item, getattr(benchmark, section), f"{path}.{section}.{item}")
 
 
 def checked_name(value: Any, path: str) -> str:

@@ -9,7 +9,7 @@ from swag.models import ModelSpec
 from swag.protocols import Explainer, ExplainerMetric, Metric
 
 from ..data import DatasetConfig
-from ..store.experiments import Experiment, Roar
+from ..store.experiments import Experiment, RankedMetrics, Roar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class Benchmark:
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     roar: Mapping[str, Roar] = field(default_factory=dict)
     """By the data set that validates."""
+    rankings: Mapping[str, RankedMetrics] = field(default_factory=dict)
     on: Mapping[str, Mapping[str, ModelSpec]] = field(default_factory=dict)
     """model -> data set -> its specification there, where it differs (fine-tuned weights)."""
     explainers_on: Mapping[str, Mapping[str, Explainer]] = field(default_factory=dict)

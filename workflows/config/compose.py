@@ -122,6 +122,7 @@ def prune(raw: Raw) -> None:
         if {name, fields.get("train")} <= there["datasets"].keys()
         and (present := _present(fields, there)) is not None
     }
+    raw["rankings"] = _present_rankings(raw, there)
     trained = {fields.get("train") for fields in raw["roar"].values()}
     raw["datasets"] = {
         name: fields
@@ -132,6 +133,17 @@ def prune(raw: Raw) -> None:
         for fields in there[section].values():
             if isinstance(fields.get("on"), dict):
                 fields["on"] = {k: v for k, v in fields["on"].items() if k in there[other]}
+
+
+def _present_rankings(raw: Raw, there: Mapping[str, Raw]) -> Raw:
+    """Return the rankings that still have two metrics to compare."""
+    kept = {}
+    for name, fields in mapping_of(raw.get("rankings") or {}, "rankings").items():
+        present = _present(fields, there)
+        metrics = [m for m in fields.get("metrics") or there["metrics"] if m in there["metrics"]]
+        if present is not None and len(metrics) > 1:
+            kept[name] = {**present, "metrics": metrics} if "metrics" in fields else present
+    return kept
 
 
 def _present(fields: Raw, there: Mapping[str, Raw]) -> Raw | None:

@@ -42,6 +42,7 @@ def describe_benchmark(
         },
         experiments=dict(benchmark.experiments),
         roar=dict(benchmark.roar),
+        rankings=dict(benchmark.rankings),
         on={name: _each(special) for name, special in benchmark.on.items()},
         explainers_on={name: _each(own) for name, own in benchmark.explainers_on.items()},
         seed=benchmark.seed,

@@ -17,7 +17,7 @@ from swag.protocols import ExplainerMetric, Metric
 
 from ..data import DatasetConfig
 from ..errors import UserError
-from .asked import check_references, checked_name, experiments_of, roar_of
+from .asked import check_references, checked_name, experiments_of, rankings_of, roar_of
 from .benchmark import Benchmark
 from .compose import SECTIONS, TRAINS, expand_grids, include, prune, select
 from .fields import configured, mapping_of, require_known
@@ -140,6 +140,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         timings={k: metric for k, metric in metrics.items() if isinstance(metric, ExplainerMetric)},
         experiments=experiments_of(raw),
         roar=roar_of(raw),
+        rankings=rankings_of(raw),
         seed=_integer(raw.get("seed", 0), "seed", 0),
         shard_size=_integer(raw.get("shard_size", 32), "shard_size", 1),
         batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),

@@ -8,6 +8,7 @@ from .figures import paths_of, render
 from .gallery import OpenDataset, gallery_figure
 from .highlights import Chooser
 from .html import Page, render_page
+from .rankings import build_rankings, files_of_ranking
 from .sections import build_sections, files_of, unscored_rows
 from .source import Run, RunStore
 from .tables import missing_csv
@@ -36,6 +37,9 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
     files: dict[str, bytes] = {}
     for section in sections:
         files |= files_of(section)
+    rankings = [(ranked, ranked.drawing()) for ranked in build_rankings(run)]
+    for ranked, drawing in rankings:
+        files |= files_of_ranking(ranked, drawing)
     if missing:
         files["tables/missing.csv"] = missing_csv(missing)
     highlights = Chooser(run, sections, open_datasets).highlights()
@@ -45,6 +49,7 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
     failures = failure_texts(store.folder) if missing else {}
     page = Page(
         sections=sections,
+        rankings=rankings,
         missing=missing,
         highlights=highlights,
         failures=failures,

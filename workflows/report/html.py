@@ -18,7 +18,9 @@ from . import names
 from .gallery import Bytes, jpeg, overlay
 from .highlights import Gallery, Highlights
 from .names import Labels
-from .sections import Section
+from .ranking_view import ranking_view
+from .rankings import Ranked
+from .sections import Drawing, Section
 from .source import Run
 from .tables import Missing
 from .views import definitions, headline, section_views
@@ -34,6 +36,7 @@ class Page:
     sections: Sequence[Section]
     missing: Sequence[Missing]
     highlights: Highlights
+    rankings: Sequence[tuple[Ranked, Drawing]] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     """Files of what went wrong by name."""
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -61,6 +64,7 @@ def render_page(run: Run, page: Page) -> str:
         headline=headline(highlights.headline, labels) if highlights.headline else [],
         headline_section=highlights.headline.name if highlights.headline else None,
         sections=section_views(page.sections, labels),
+        rankings=[ranking_view(*ranked, labels=labels) for ranked in page.rankings],
         gallery=highlights.gallery,
         gallery_groups=gallery_view(highlights.gallery, labels) if highlights.gallery else [],
         scrubber=highlights.scrubber,

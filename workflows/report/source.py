@@ -72,12 +72,15 @@ class Run:
         """Return how a metric is written about."""
         return metric_text(metric, self.described.metrics[metric])
 
-    def scores(self, experiment: Experiment) -> pd.DataFrame:
-        """Return an experiment's rows, in the benchmark's order of data sets and models."""
-        metric = str(experiment.metric)
+    def rows_of(self, metric: str) -> pd.DataFrame:
+        """Return a metric's rows, in the benchmark's order of data sets and models."""
         if metric not in self._scores:
             self._scores[metric] = self._sorted(self.store.read_scores(metric))
-        frame = self._scores[metric]
+        return self._scores[metric]
+
+    def scores(self, experiment: Experiment) -> pd.DataFrame:
+        """Return an experiment's rows, in the benchmark's order of data sets and models."""
+        frame = self.rows_of(str(experiment.metric))
         for column in ("explainers", "datasets", "models"):
             names = getattr(experiment, column)
             if names and not frame.empty:

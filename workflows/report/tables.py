@@ -73,7 +73,7 @@ class Table:
 
     def csv(self) -> bytes:
         """Return the cells, a row each, numbers with six digits."""
-        return _csv([field.name for field in fields(TableCell)], map(astuple, self.cells))
+        return csv_of([field.name for field in fields(TableCell)], map(astuple, self.cells))
 
 
 @dataclass(frozen=True)
@@ -239,10 +239,11 @@ def missing_rows(scores: pd.DataFrame, metric: str, methods: Iterable[str]) -> l
 
 def missing_csv(missing: Iterable[Missing]) -> bytes:
     """Return the missing rows as a file."""
-    return _csv([field.name for field in fields(Missing)], map(astuple, missing))
+    return csv_of([field.name for field in fields(Missing)], map(astuple, missing))
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Return a file of rows; numbers have six digits, and what is not known is empty."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
@@ -251,7 +252,7 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def _text(value: object) -> str:
-    if value is None:
+    if value is None or value != value:  # noqa: PLR0124 - NaN alone is not equal to itself
         return ""
     if isinstance(value, bool):
         return str(value).lower()

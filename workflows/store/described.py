@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from swag.types import Kind
 
 from ..errors import UserError
-from .experiments import Experiment, Roar
+from .experiments import Experiment, RankedMetrics, Roar
 from .parts import CellName, Subject
 
 Fields = dict[str, Any]
@@ -35,6 +35,7 @@ class Described:
     experiments: dict[str, Experiment] = field(default_factory=dict)
     roar: dict[str, Roar] = field(default_factory=dict)
     """By the data set that validates."""
+    rankings: dict[str, RankedMetrics] = field(default_factory=dict)
     on: dict[str, dict[str, Fields]] = field(default_factory=dict)
     explainers_on: dict[str, dict[str, Fields]] = field(default_factory=dict)
     seed: int = 0

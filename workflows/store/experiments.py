@@ -119,6 +119,22 @@ class Experiment:
         return dataset in (self.datasets or (dataset,)) and model in (self.models or (model,))
 
 
+@dataclass(frozen=True, kw_only=True)
+class RankedMetrics:
+    """A question to the rows: do some metrics put the methods into the same order?
+
+    It computes nothing: what is ranked is what experiments score.
+    """
+
+    metrics: tuple[str, ...] = ()
+    """Empty: all that judge maps."""
+    explainers: tuple[str, ...] = ()
+    """Empty: all that have a score of each of these metrics."""
+    datasets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    show: Caption = Caption()
+
+
 ROAR_EXTENT = ("explainers", "models", "fractions", "repeats", "show")
 """Fields of `Roar` that say which jobs there are and how they are shown; the others are the recipe
 of each."""

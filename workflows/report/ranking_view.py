@@ -1,0 +1,73 @@
+"""A ranking as a page shows it: every number a text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import names
+from .heatmap import signed
+from .names import Labels
+from .rankings import Ranked
+from .sections import Drawing
+from .views import inline_svg
+
+
+def ranking_view(ranked: Ranked, drawing: Drawing, labels: Labels) -> dict[str, Any]:
+    """Return the rows of ranks, best method first, and the figure."""
+    rank_MK = ranked.rank_MK
+    overall_M = np.nanmean(rank_MK, axis=1)
+    best_K = np.nanmin(rank_MK, axis=0)
+    rows = [
+        {
+            "method": ranked.methods[row],
+            "cells": [
+                {"rank": _rank(value), "first": value == best}
+                for value, best in zip(rank_MK[row], best_K, strict=True)
+            ],
+        }
+        for row in np.argsort(overall_M, kind="stable")
+    ]
+    counts = sorted(set(ranked.num_images.values()))
+    span = f"{counts[0]:,} to " if len(counts) > 1 else ""
+    return {
+        "id": f"ranking-{ranked.name}",
+        "title": ranked.title,
+        "number": ranked.number,
+        "intro": ranked.intro,
+        "note": ranked.note,
+        "stem": ranked.stem,
+        "metrics": [text.label for text in ranked.texts],
+        "rows": rows,
+        "subjects": [labels.subject(*case) for case in ranked.found],
+        "sizes": span + names.count(counts[-1], "image"),
+        "svg": inline_svg(drawing),
+        "summary": summary_of(ranked),
+    }
+
+
+def summary_of(ranked: Ranked) -> str:
+    """Return the least and the greatest agreement in a sentence."""
+    first, second = np.triu_indices(len(ranked.metrics), 1)
+    tau_P = ranked.tau_KK[first, second]
+    if np.isnan(tau_P).all():
+        return "No two of them tell the methods apart."
+    low_KK, high_KK = ranked.tau_interval_KK
+
+    def said(place: int) -> str:
+        one, two = first[place], second[place]
+        pair = f"{ranked.texts[one].label} and {ranked.texts[two].label}"
+        numbers = (tau_P[place], low_KK[one, two], high_KK[one, two])
+        tau, low, high = (signed(number) for number in numbers)
+        return f"{pair} ({tau}, {low} to {high})"
+
+    least, most = int(np.nanargmin(tau_P)), int(np.nanargmax(tau_P))
+    text = f"Median of all pairs: {signed(np.nanmedian(tau_P))}. Least alike: {said(least)}"
+    return f"{text}; most: {said(most)}." if most != least else f"{text}."
+
+
+def _rank(value: float) -> str:
+    if np.isnan(value):
+        return "none"
+    return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
