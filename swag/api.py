@@ -13,6 +13,7 @@ from swag.classifier import Classifier, frozen
 from swag.lookup import preset
 from swag.protocols import Explainer
 from swag.signals import Signals
+from swag.targets import Target
 from swag.types import Batch
 
 
@@ -21,7 +22,7 @@ def explain(
     images: Tensor,
     *,
     method: str | Explainer = "swag_ig",
-    target: int | Sequence[int] | Tensor | None = None,
+    target: str | int | Sequence[int] | Tensor | None = None,
     seed: int = 0,
     image_ids: Sequence[str] | None = None,
     **classifier_options: Any,
@@ -33,7 +34,8 @@ def explain(
             found.
         images: (B, 3, H, W), or (3, H, W) for one, RGB in [0, 1], not normalised.
         method: a name of `swag.EXPLAINERS`, or an explainer with fields of your own.
-        target: the class to explain, one for all images or one each; None: the predicted one.
+        target: the class to explain, one for all images or one each; None or "predicted": the
+            predicted one; "top:K": the K-th by falling logit. For labels, give them.
         seed: of what a method draws at random.
         image_ids: names of the images, by which random numbers are theirs; None: "0", "1", ... in
             their order, so that an image has others where it stands elsewhere.
@@ -89,14 +91,22 @@ def _explainer(method: object) -> Explainer:
 def _batch(
     classifier: Classifier,
     images: Tensor,
-    target: int | Sequence[int] | Tensor | None,
+    target: str | int | Sequence[int] | Tensor | None,
     seed: int,
     image_ids: Sequence[str] | None,
 ) -> Batch:
     image_BCHW = images[None] if images.ndim == 3 else images
     count = len(image_BCHW) if image_BCHW.ndim else 0
-    target_B = None
-    if target is not None:
+    target_B, place = None, 1
+    if isinstance(target, str):
+        rule = Target.parse(target)
+        if rule.kind != "top":
+            raise ValueError(
+                f"target {target!r}: wanted predicted, top:K, or numbers of classes; labels and "
+                "names are known to a data set only"
+            )
+        place = rule.number
+    elif target is not None:
         target_B = torch.as_tensor(target, device=classifier.device)
         if target_B.ndim > 1 or (target_B.ndim == 1 and len(target_B) not in {1, count}):
             raise ValueError(
@@ -108,6 +118,7 @@ def _batch(
         image_BCHW=image_BCHW.detach().to(classifier.device, torch.float32),
         image_ids=tuple(map(str, range(count) if image_ids is None else image_ids)),
         target_B=target_B,
+        target_place=place,
         seed=seed,
     )
 

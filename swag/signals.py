@@ -13,6 +13,7 @@ from torch import Tensor
 
 from swag.backward import captured, guide, recording
 from swag.classifier import Classifier
+from swag.targets import ranked_class
 from swag.types import Batch
 
 T = TypeVar("T")
@@ -68,13 +69,15 @@ class Signals:
 
     @cached_property
     def target_B(self) -> Tensor:
-        """int64 class to explain: the one asked for, else the predicted one.
-
-        The prediction is the largest logit: two that differ can have one softmax in float32.
-        """
+        """int64 class to explain: the one asked for, else the predicted one or another place."""
         if self.batch.target_B is not None:
             return self.batch.target_B
-        return self.logit_BK.argmax(1)
+        return ranked_class(self.logit_BK, self.batch.target_place)
+
+    @property
+    def prediction_B(self) -> Tensor:
+        """int64 class with the largest logit on the unmodified image."""
+        return ranked_class(self.logit_BK, 1)
 
     @property
     def gradient_BCHW(self) -> Tensor:
@@ -152,7 +155,7 @@ class Signals:
             x_BCHW = x_BCHW.detach().clone().requires_grad_(names != {"layer"})
             logits_BK, layer = self._forward(x_BCHW, with_layer="layer" in names)
             if target_B is None:
-                target_B = logits_BK.detach().argmax(1)
+                target_B = ranked_class(logits_BK.detach(), self.batch.target_place)
             require_classes(target_B, logits_BK)
             score = logits_BK.gather(1, target_B.clone()[:, None]).sum()
             guided = "guided_gradient" in names

@@ -103,6 +103,12 @@ def student_interval(value_NM: Floats) -> tuple[Floats, Floats]:
     return mean_M - half_M, mean_M + half_M
 
 
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson, 1927), which holds for few trials too."""
+    found = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
+    return float(found.low), float(found.high)
+
+
 def summarise(value_NM: Floats, interval: Interval = bootstrap_interval) -> Summary:
     """Return each column's mean and interval.
 

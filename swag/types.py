@@ -40,7 +40,7 @@ class Batch:
     """float32 in [0, 1], RGB, not normalised."""
     image_ids: tuple[str, ...]
     target_B: Tensor | None = None
-    """int64 classes to explain; None: the class predicted on the unmodified image."""
+    """int64 classes to explain; None: that at `target_place` on the unmodified image."""
     seed: int = 0
     label_B: Tensor | None = None
     """int64 true classes, -1 where unknown."""
@@ -48,6 +48,8 @@ class Batch:
     """Per image a float32 (N, 4) tensor x0, y0, x1, y1 in pixels, x1 and y1 exclusive."""
     mask_BHW: Tensor | None = None
     """bool, the object's pixels, where the data set has them."""
+    target_place: int = 1
+    """Which class by falling logit is explained where `target_B` does not say; 1: the predicted."""
 
     def __post_init__(self) -> None:
         shape = tuple(self.image_BCHW.shape)
@@ -63,6 +65,8 @@ class Batch:
                 f"targets must be int64 of shape {shape[:1]}, got {target_B.dtype} of shape "
                 f"{tuple(target_B.shape)}"
             )
+        if self.target_place < 1:
+            raise ValueError(f"target_place must be at least 1, got {self.target_place}")
         if not self.image_BCHW.is_floating_point():
             raise ValueError(f"images must be float in [0, 1], got {self.image_BCHW.dtype}")
         if not bool(torch.isfinite(self.image_BCHW).all()):

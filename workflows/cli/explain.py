@@ -31,8 +31,9 @@ def explain(
         str | None, typer.Option("--weights", help="Local weights, .safetensors or .pt.")
     ] = None,
     target: Annotated[
-        int | None, typer.Option("--target", help="Class to explain.  [the predicted one]")
-    ] = None,
+        str,
+        typer.Option("--target", help="Class to explain: its number, top:2, or predicted."),
+    ] = "predicted",
 ) -> None:
     """Explain one image: a picture of it with its saliency over it."""
     explain_image(image, (model, weights), method, target, output=output, console=Console())
@@ -42,7 +43,7 @@ def explain_image(
     image: Path,
     model: tuple[str, str | None],
     method: str,
-    target: int | None,
+    target: str,
     *,
     output: Path,
     console: Console,
@@ -54,6 +55,7 @@ def explain_image(
     from swag.catalog import EXPLAINERS
     from swag.models import ModelSpec, load_classifier
     from swag.models.tiny import TINY
+    from swag.targets import Target
 
     from ..config.presets import preset_of
     from ..hardware import default_device
@@ -61,6 +63,10 @@ def explain_image(
 
     if not output.parent.is_dir():
         raise UserError(f"--output {str(output)!r}: there is no folder {str(output.parent)!r}")
+    with as_user_error("--target"):
+        rule = Target.parse(target)
+        if rule.kind == "label" or rule.name:
+            raise UserError(f"--target {target!r}: wanted a class's number, top:K or predicted")
     architecture, weights = model
     explainer = preset_of("explainer", method, EXPLAINERS)
     with as_user_error():
@@ -71,7 +77,10 @@ def explain_image(
     batch = swag.Batch(
         image_BCHW=picture[None].to(classifier.device),
         image_ids=(image.name,),
-        target_B=None if target is None else torch.tensor([target], device=classifier.device),
+        target_B=torch.tensor([rule.number], device=classifier.device)
+        if rule.kind == "class"
+        else None,
+        target_place=rule.number if rule.kind == "top" else 1,
     )
     signals = swag.Signals(classifier, batch, explainer.needs)
     with as_user_error():

@@ -9,6 +9,7 @@ from swag.models import ModelSpec
 from swag.protocols import Explainer, ExplainerMetric, Metric
 
 from ..data import DatasetConfig
+from ..store.described import PREDICTED
 from ..store.experiments import Experiment, RankedMetrics, Roar
 
 
@@ -32,6 +33,8 @@ class Benchmark:
     explainers_on: Mapping[str, Mapping[str, Explainer]] = field(default_factory=dict)
     """explainer -> model -> its settings there, where they differ (number of RISE's masks)."""
     seed: int = 0
+    target: str = PREDICTED
+    """Which class of an image is explained; see `swag.targets.Target`."""
     shard_size: int = 32
     """Images per part file, and per pass of the shared signals' memory."""
     batch_size: int = 32

@@ -46,6 +46,7 @@ def describe_benchmark(
         on={name: _each(special) for name, special in benchmark.on.items()},
         explainers_on={name: _each(own) for name, own in benchmark.explainers_on.items()},
         seed=benchmark.seed,
+        target=benchmark.target,
         shard_size=benchmark.shard_size,
         batch_size=benchmark.batch_size,
         subjects={str(subject): about for subject, about in (subjects or {}).items()},

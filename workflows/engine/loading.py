@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from swag.targets import Target
 from swag.types import Batch
 
 from ..data import Dataset, DatasetConfig, Sample
@@ -34,10 +35,12 @@ class Loader:
 
     Args:
         configs: the data sets of a benchmark, by name.
+        labelled: whether images without a label cannot be used.
     """
 
-    def __init__(self, configs: Mapping[str, DatasetConfig]) -> None:
+    def __init__(self, configs: Mapping[str, DatasetConfig], *, labelled: bool = False) -> None:
         self._configs = configs
+        self._labelled = labelled
         self._datasets: dict[str, Dataset] = {}
         # One thread opens data sets and decodes, whoever asks for a shard's images.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loader")
@@ -66,12 +69,19 @@ class Loader:
         errors: list[str | None] = []
         for image_id in shard.image_ids:
             try:
-                samples.append(dataset.load(image_id))
+                sample = dataset.load(image_id)
+                if self._labelled and sample.label is None:
+                    raise ImageError("the image has no label, which is to be explained")
+                samples.append(sample)
                 errors.append(None)
             except ImageError as error:
                 log.info("image %s of %s: %s", image_id, shard.dataset, error)
                 errors.append(one_line(str(error)))
         return Loaded(tuple(samples), tuple(errors))
+
+    def class_names(self, name: str) -> Sequence[str]:
+        """Return the class names of a data set that has been opened."""
+        return self._datasets[name].class_names
 
     def _dataset(self, name: str) -> Dataset:
         if name not in self._datasets:
@@ -80,15 +90,21 @@ class Loader:
         return self._datasets[name]
 
 
-def to_batch(samples: Sequence[Sample], seed: int, device: torch.device) -> Batch:
-    """Return samples of one size as a batch."""
+def to_batch(samples: Sequence[Sample], seed: int, target: Target, device: torch.device) -> Batch:
+    """Return samples of one size as a batch, of which the target is explained."""
     masks = [sample.mask_HW for sample in samples]
     known = [mask for mask in masks if mask is not None]
+    label_B = torch.tensor([-1 if s.label is None else s.label for s in samples], device=device)
+    target_B = None
+    if target.kind != "top":
+        target_B = label_B if target.kind == "label" else torch.full_like(label_B, target.number)
     return Batch(
         image_BCHW=torch.stack([sample.image_CHW for sample in samples]).to(device),
         image_ids=tuple(sample.image_id for sample in samples),
         seed=seed,
-        label_B=torch.tensor([-1 if s.label is None else s.label for s in samples], device=device),
+        target_B=target_B,
+        target_place=target.number if target.kind == "top" else 1,
+        label_B=label_B,
         boxes=tuple(sample.boxes_N4 for sample in samples),
         mask_BHW=torch.stack(known).to(device) if len(known) == len(masks) else None,
     )

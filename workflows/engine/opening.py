@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 
@@ -17,6 +18,7 @@ from ..data import Dataset
 from ..errors import UserError, as_user_error
 from ..store.described import Described, Fields
 from ..store.parts import Subject
+from .answering import require_classes
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,18 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
     benchmark = _resolved(benchmark)
     datasets = {name: config.open() for name, config in benchmark.datasets.items()}
     subjects: dict[Subject, Fields] = {}
-    known: dict[object, Fields] = {}
+    known: dict[object, _Known] = {}
     for dataset, opened in datasets.items():
         for model in benchmark.models:
             spec = benchmark.model_spec(dataset, model)
             _require_size(model, spec, dataset, opened)
             if spec not in known:
                 known[spec] = _identify(model, spec, opened.input_size)
-            subjects[Subject(dataset, model)] = {
+            subject = Subject(dataset, model)
+            require_classes(benchmark, subject, opened.class_names, known[spec].num_classes)
+            subjects[subject] = {
                 "dataset": opened.fingerprint,
-                "model": known[spec],
+                "model": known[spec].fields,
             }
     return Opened.of(benchmark, datasets, subjects)
 
@@ -88,16 +92,24 @@ def _require_size(name: str, spec: ModelSpec, dataset: str, opened: Dataset) -> 
         require_size(fixed_size(spec), opened.input_size)
 
 
-def _identify(name: str, spec: ModelSpec, size: tuple[int, int]) -> Fields:
-    """Return what a model's rows are known by, after one pass that shows what it puts out."""
+class _Known(NamedTuple):
+    """What one pass of a model has shown."""
+
+    fields: Fields
+    """What its rows are known by."""
+    num_classes: int
+
+
+def _identify(name: str, spec: ModelSpec, size: tuple[int, int]) -> _Known:
     with as_user_error(f"models.{name}"):
         classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
         try:
-            classifier.all_logits(classifier.normalise(torch.zeros(1, 3, *size)))
+            logit_1K = classifier.all_logits(classifier.normalise(torch.zeros(1, 3, *size)))
         except RuntimeError as error:
             height, width = size
             raise UserError(
                 f"models.{name} cannot take images of {height}x{width} pixels: {error}"
             ) from error
     described = {key: value for key, value in describe(spec).items() if key != "weights"}
-    return {**described, "weights_sha256": weights_sha256(classifier.model)}
+    fields = {**described, "weights_sha256": weights_sha256(classifier.model)}
+    return _Known(fields, logit_1K.shape[1])

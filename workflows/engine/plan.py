@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..config.identity import key_of
-from ..store.described import Described
+from ..store.described import PREDICTED, Described
 from ..store.parts import KEY_DIGITS, Cell, CellName, Part, Subject
 
 Reason = Literal["missing", "changed"]
@@ -107,6 +107,8 @@ def cell_of(described: Described, name: CellName) -> Cell:
         "explainer": described.explainer(name.explainer, name.model),
         "seed": described.seed,
     }
+    if described.target != PREDICTED:
+        about["target"] = described.target
     if name.metric is not None:
         about["metric"] = described.metric(name.metric)
     return Cell(name, key_of(about))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..config.identity import describe, key_of
-from ..store.described import Described
+from ..store.described import PREDICTED, Described
 from ..store.experiments import ROAR_EXTENT
 from ..store.parts import KEY_DIGITS, Subject
 from ..store.run_folder import Store
@@ -60,6 +60,7 @@ def jobs_of(described: Described) -> list[RoarJob]:
                 "validation": described.subject(Subject(validation, model)),
                 "seed": described.seed,
                 "version": VERSION,
+                **({} if described.target == PREDICTED else {"target": described.target}),
             }
             for repeat in range(roar.repeats):
                 for fraction in roar.fractions:

@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,18 +15,20 @@ import torch
 from swag.classifier import Classifier
 from swag.models import load_classifier
 from swag.signals import Signals
+from swag.targets import Target
 from swag.types import Score
 
 from ..config.benchmark import Benchmark
 from ..hardware import device_name
 from ..store.failures import FailureFiles
-from ..store.parts import Cell, Maps, Rows
+from ..store.parts import Answers, Cell, Maps, Rows
 from ..store.run_folder import Store
 from ..store.tracebacks import Failure
 from .loading import Loaded, Loader, to_batch
 from .plan import Shard, Task
 
 KEPT_MODELS = 2
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,8 @@ class Bench:
     """Of the images that could be loaded."""
     errors: tuple[str | None, ...]
     """Why an image could not, for each image of the shard."""
+    num_labels: int = 0
+    """Classes of the data set; 0 where it has no labels."""
 
     @property
     def num_bad_images(self) -> int:
@@ -66,7 +72,32 @@ class Bench:
         for index, place in enumerate(loaded):
             errors[place] = (lost or {}).get(index)
             own[place] = targets[index] if errors[place] is None else None
-        return Rows(self.shard.image_ids, errors, own)
+        return Rows(self.shard.image_ids, errors, own, self.answers)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What the model says of the images; a label counts where it is one of its classes."""
+        signals = self.signals
+        score_BK, prediction_B = signals.probability_BK, signals.prediction_B
+        label_B = torch.full_like(prediction_B, -1)
+        if self.num_labels == score_BK.shape[1] and signals.batch.label_B is not None:
+            label_B = signals.batch.label_B
+        labels = [None if label < 0 else label for label in label_B.tolist()]
+        scores, targets = (
+            score_BK.gather(1, class_B[:, None])[:, 0].tolist()
+            for class_B in (prediction_B, signals.target_B)
+        )
+        return Answers(
+            labels=self._spread(labels),
+            predictions=self._spread(prediction_B.tolist()),
+            probabilities=self._spread(scores),
+            target_probabilities=self._spread(targets),
+        )
+
+    def _spread(self, values: Sequence[T]) -> list[T | None]:
+        """Return the values of the images that could be loaded in the places of all."""
+        left = iter(values)
+        return [next(left) if error is None else None for error in self.errors]
 
 
 class Workshop:
@@ -83,7 +114,8 @@ class Workshop:
         self.store = Store(uri)
         self.device = torch.device(device)
         self._failures = FailureFiles(self.store.folder, device_name(self.device))
-        self.loader = Loader(benchmark.datasets)
+        self._target = Target.parse(benchmark.target)
+        self.loader = Loader(benchmark.datasets, labelled=self._target.kind == "label")
         self._classifiers: dict[tuple[str, str], Classifier] = {}
 
     def run(self, shard: Shard, run_task: Callable[[Bench, Task], int]) -> ShardReport:
@@ -148,9 +180,12 @@ class Workshop:
                 if task.stored_parts is None
             )
         )
-        batch = to_batch(loaded.samples, self.benchmark.seed, self.device)
+        class_names = self.loader.class_names(shard.dataset)
+        target = self._target.named_in(class_names)
+        batch = to_batch(loaded.samples, self.benchmark.seed, target, self.device)
         classifier = self._classifier(shard.dataset, shard.model)
-        return Bench(shard, Signals(classifier, batch, needs), loaded.errors)
+        signals = Signals(classifier, batch, needs)
+        return Bench(shard, signals, loaded.errors, len(class_names))
 
     def _classifier(self, dataset: str, model: str) -> Classifier:
         key = (dataset, model)

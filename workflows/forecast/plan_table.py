@@ -16,6 +16,7 @@ from ..engine.opening import open_benchmark
 from ..engine.resources import Resources
 from ..engine.todo import todo_of
 from ..errors import UserError
+from ..store.described import PREDICTED
 from ..store.run_folder import Store
 from .assumed_data import assume
 from .cost import TIMING, CostLine, Estimate, Lines, units_of
@@ -64,6 +65,8 @@ def show_plan(
     lines |= estimate.timing_lines(todo, known)
     console.print(table_of(benchmark.name, lines, known))
     texts = totals(lines, known, resources, options)
+    if benchmark.target != PREDICTED:
+        texts = [*texts, f"Explained: {benchmark.target}"]
     for text in (*texts, f"Measured on: {known.machine}"):
         console.print(text, soft_wrap=True, highlight=False)
 

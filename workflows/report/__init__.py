@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import UserError
 from ..store.failures import failure_texts
+from .answers import accuracies, accuracy_csv
 from .figures import paths_of, render
 from .gallery import OpenDataset, gallery_figure
 from .highlights import Chooser
@@ -40,6 +41,9 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
     rankings = [(ranked, ranked.drawing()) for ranked in build_rankings(run)]
     for ranked, drawing in rankings:
         files |= files_of_ranking(ranked, drawing)
+    models = accuracies(run.rows_of(str(item.metric)) for item in run.experiments.values())
+    if models:
+        files["tables/accuracy.csv"] = accuracy_csv(models)
     if missing:
         files["tables/missing.csv"] = missing_csv(missing)
     highlights = Chooser(run, sections, open_datasets).highlights()
@@ -50,6 +54,7 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
     page = Page(
         sections=sections,
         rankings=rankings,
+        models=models,
         missing=missing,
         highlights=highlights,
         failures=failures,

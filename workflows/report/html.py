@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from . import names
+from .answers import Accuracy
 from .gallery import Bytes, jpeg, overlay
 from .highlights import Gallery, Highlights
 from .names import Labels
@@ -23,7 +24,7 @@ from .rankings import Ranked
 from .sections import Drawing, Section
 from .source import Run
 from .tables import Missing
-from .views import definitions, headline, section_views
+from .views import accuracy_view, definitions, headline, section_views, target_words
 
 SHOWN_MISSING = 200
 SHOWN_METHODS = 8
@@ -37,6 +38,7 @@ class Page:
     missing: Sequence[Missing]
     highlights: Highlights
     rankings: Sequence[tuple[Ranked, Drawing]] = ()
+    models: Sequence[Accuracy] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     """Files of what went wrong by name."""
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -64,6 +66,9 @@ def render_page(run: Run, page: Page) -> str:
         headline=headline(highlights.headline, labels) if highlights.headline else [],
         headline_section=highlights.headline.name if highlights.headline else None,
         sections=section_views(page.sections, labels),
+        models=[accuracy_view(item, labels) for item in page.models],
+        target=target_words(run.described.target),
+        has_correct=any(section.correct is not None for section in page.sections),
         rankings=[ranking_view(*ranked, labels=labels) for ranked in page.rankings],
         gallery=highlights.gallery,
         gallery_groups=gallery_view(highlights.gallery, labels) if highlights.gallery else [],

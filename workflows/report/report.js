@@ -20,6 +20,18 @@
   });
 })();
 
+// Tables over all images, or over those that a model gives their label.
+(function images() {
+  const choice = document.getElementById("images");
+  if (!choice) return;
+  choice.hidden = false;
+  choice.addEventListener("change", (event) => {
+    document.querySelectorAll("[data-images]").forEach((part) => {
+      part.hidden = part.dataset.images !== event.target.value;
+    });
+  });
+})();
+
 (function contents() {
   const links = new Map([...document.querySelectorAll("nav a")].map((a) => [a.hash.slice(1), a]));
   const seen = new IntersectionObserver((entries) => {

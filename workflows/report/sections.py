@@ -12,6 +12,7 @@ from swag.stats import bootstrap_interval, student_interval
 
 from ..store.experiments import Caption, Experiment, Picture, Switch
 from . import names
+from .answers import correct_rows
 from .figures import Axis, line_figure, paths_of, render
 from .panels import curve_panels
 from .paper import PaperValues, paper_values
@@ -60,6 +61,10 @@ class Section:
     table: Table
     table_shown: bool = True
     """A long table of a sweep is only written, because its figure says the same."""
+    correct: Table | None = None
+    """The same over the images that each model gives their label, where it errs on some."""
+    only_correct: bool = False
+    """Whether all of it is over those images alone."""
     unit_of_n: str = "image"
     paper: PaperValues = field(default_factory=dict)
     """Printed numbers that stand beside it."""
@@ -100,6 +105,7 @@ def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
     heading = _heading(show, name, f"{name}_{metric}", _machines(scores))
     paper = paper_values(show.paper)
     table = make_table(scores, run.kinds(experiment.explainers), rules, _as_printed(run, paper))
+    correct = None if experiment.only_correct else _correct(scores, table, rules)
     sweep = sweep_of(run, experiment)
     table_shown = show.table
     if table_shown == "auto":
@@ -115,11 +121,21 @@ def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
         text=run.text(metric),
         higher_is_better=higher,
         table=table,
+        correct=correct,
         table_shown=table_shown,
+        only_correct=experiment.only_correct,
         paper=paper,
         drawings=[drawing for drawing in drawings if drawing is not None],
         missing=missing_rows(_one_variant(scores), metric, experiment.explainers),
     )
+
+
+def _correct(scores: pd.DataFrame, table: Table, rules: Rules) -> Table | None:
+    """Return a table over correctly classified images; None where that is no other one."""
+    rows = correct_rows(scores)
+    if len(rows) == len(scores) or rows.empty or rows["value"].isna().all():
+        return None
+    return make_table(rows, table.methods, rules, {})
 
 
 def _as_printed(run: Run, paper: PaperValues) -> PaperValues:
@@ -244,6 +260,8 @@ def _lower(text: str) -> str:
 def files_of(section: Section) -> dict[str, bytes]:
     """Return the files of a section by their paths in the run folder."""
     found = {f"tables/{section.heading.stem}.csv": section.table.csv()}
+    if section.correct is not None:
+        found[f"tables/{section.heading.stem}_correct.csv"] = section.correct.csv()
     for drawing in section.drawings:
         found |= paths_of(drawing.stem, drawing.rendered)
     return found

@@ -10,10 +10,12 @@ import pandas as pd
 
 from swag.types import Kind
 
+from ..errors import UserError
 from ..store.described import Described
 from ..store.experiments import Experiment
 from ..store.files import Folder
 from ..store.parts import Subject
+from .answers import correct_rows
 from .names import Labels, flat
 from .texts import MetricText, metric_text
 
@@ -85,7 +87,22 @@ class Run:
             names = getattr(experiment, column)
             if names and not frame.empty:
                 frame = frame[frame[column.removesuffix("s")].isin(names)]
-        return frame
+        return self._correct(frame, experiment) if experiment.only_correct else frame
+
+    def _correct(self, frame: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+        """Return the rows of images that the model gives their label.
+
+        Raises:
+            UserError: the rows do not say what that is.
+        """
+        unknown = "prediction" not in frame or frame["label"].isna().all()
+        if unknown and not frame.empty:
+            raise UserError(
+                f"only_correct: the rows of {experiment.metric!r} have no labels or predictions, "
+                "because version 0.1 wrote them or the data set has none; leave it out, or compute "
+                "them in a new run folder"
+            )
+        return correct_rows(frame)
 
     def roar_jobs(self) -> pd.DataFrame:
         """Return the training jobs in the benchmark's order of data sets and models."""

@@ -9,7 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from swag.targets import Target
+
 from . import names
+from .answers import Accuracy
 from .figures import INK, MUTED, RULE
 from .names import Column, Labels
 from .paper import printed_kind
@@ -42,6 +45,31 @@ def headline(section: Section, labels: Labels) -> list[dict[str, Any]]:
     return cards
 
 
+def accuracy_view(item: Accuracy, labels: Labels) -> dict[str, Any]:
+    """Return a model's accuracy as text, with a remark where guessing does as well."""
+    guess = f"no better than guessing one of {item.n_classes} classes" if item.is_chance else ""
+    return {
+        "dataset": labels.dataset(item.dataset),
+        "model": labels.model(item.model, item.dataset),
+        "accuracy": f"{100 * item.accuracy:.1f}",
+        "interval": f"{100 * item.ci_low:.1f}\u2009\u2013\u2009{100 * item.ci_high:.1f}",
+        "n": names.count(item.n, "image"),
+        "remark": guess,
+    }
+
+
+def target_words(target: str) -> str:
+    """Return which class is explained, in words."""
+    rule = Target.parse(target)
+    if rule.kind == "label":
+        return "the class that the label names"
+    if rule.kind == "class":
+        return f"class {rule}, whatever the image is of"
+    if rule.number == 1:
+        return "the class that the model predicts"
+    return f"the class at place {rule.number} of what the model predicts"
+
+
 def section_views(sections: Sequence[Section], labels: Labels) -> list[dict[str, Any]]:
     """Return the sections as text; a metric is explained where it comes first."""
     explained: set[str] = set()
@@ -66,8 +94,19 @@ def _section_view(section: Section, labels: Labels) -> dict[str, Any]:
         "has_regions": "region" in section.table.methods.values(),
         "tested": any(cell.p_holm is not None for cell in section.table.cells),
         "table": table,
+        "correct": _correct_view(section, labels) if table else None,
+        "only_correct": section.only_correct,
         "paper": paper_view(section) if section.paper and section.table_shown else None,
         "drawings": [_drawing_view(drawing) for drawing in section.drawings],
+    }
+
+
+def _correct_view(section: Section, labels: Labels) -> dict[str, Any] | None:
+    if section.correct is None:
+        return None
+    return {
+        "table": table_view(section.correct, section.text, labels),
+        "sizes": _sizes(section.correct, section.unit_of_n),
     }
 
 
@@ -224,11 +263,15 @@ def definitions(sections: Sequence[Section]) -> list[tuple[str, str]]:
 
 def sizes(section: Section) -> str:
     """Return "128 images", or the range of n over the cells."""
-    numbers_of = {cell.n for cell in section.table.cells if cell.n}
+    return _sizes(section.table, section.unit_of_n)
+
+
+def _sizes(table: Table, unit: str) -> str:
+    numbers_of = {cell.n for cell in table.cells if cell.n}
     low, high = min(numbers_of), max(numbers_of)
     if low == high:
-        return names.count(high, section.unit_of_n)
-    return f"{low:,} to {names.count(high, section.unit_of_n)}"
+        return names.count(high, unit)
+    return f"{low:,} to {names.count(high, unit)}"
 
 
 def _by_kind(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from .parts import CellName, Subject
 
 Fields = dict[str, Any]
 """Class, version and fields of a configured object."""
+PREDICTED = "predicted"
 FOR_READERS = ("kind", "higher_is_better", "is_timing", "about")
 """What a description adds for those who read a run folder; no part of what makes a number."""
 
@@ -39,6 +40,8 @@ class Described:
     on: dict[str, dict[str, Fields]] = field(default_factory=dict)
     explainers_on: dict[str, dict[str, Fields]] = field(default_factory=dict)
     seed: int = 0
+    target: str = PREDICTED
+    """Which class of an image is explained."""
     shard_size: int = 32
     batch_size: int = 32
     subjects: dict[str, Fields] = field(default_factory=dict)

@@ -113,6 +113,8 @@ class Experiment:
     """Empty: all but those that only train."""
     models: tuple[str, ...] = ()
     """Empty: all."""
+    only_correct: bool = False
+    """Tables and figures are of the images that the model gives their label."""
     show: Show = Show()
 
     def covers(self, dataset: str, model: str) -> bool:

@@ -94,6 +94,20 @@ class Part:
     last: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a model says of images, and what they are; None where an image could not be loaded."""
+
+    labels: Sequence[int | None]
+    """None too where the data set has none, or other classes than the model."""
+    predictions: Sequence[int | None]
+    """Classes with the largest logit."""
+    probabilities: Sequence[float | None]
+    """Scores of the predicted classes, as the model's `output` makes them."""
+    target_probabilities: Sequence[float | None]
+    """The same of the classes that are explained."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """The images of a part, in order; an image with an error has no values."""
@@ -101,6 +115,7 @@ class Rows:
     image_ids: Sequence[str]
     errors: Sequence[str | None]
     targets: Sequence[int | None]
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from ..errors import DamagedError, UserError
 from .described import Described
 from .files import Folder
 from .parquet import decoded, encoded
-from .parts import EXPLANATION_SCHEMA, PART, Cell, CellName, Maps, Part, Rows
+from .parts import EXPLANATION_SCHEMA, PART, Answers, Cell, CellName, Maps, Part, Rows
 
 BENCHMARK = "benchmark.yaml"
 PROVENANCE = "provenance.json"
@@ -106,6 +106,7 @@ class Store:
                 pa.list_(pa.float32()),
             ),
             "error": pa.array(list(rows.errors), pa.string()),
+            **_answered(rows.answers),
         }
         for name, values in score.columns.items():
             if isinstance(values, tuple):
@@ -250,6 +251,17 @@ class Store:
 
     def write_bytes(self, relative: str, content: bytes) -> None:
         self.folder.write(relative, content)
+
+
+def _answered(answers: Answers | None) -> dict[str, pa.Array]:
+    if answers is None:
+        return {}
+    return {
+        "label": pa.array(list(answers.labels), pa.int32()),
+        "prediction": pa.array(list(answers.predictions), pa.int32()),
+        "probability": pa.array(list(answers.probabilities), pa.float32()),
+        "target_probability": pa.array(list(answers.target_probabilities), pa.float32()),
+    }
 
 
 def _null_if_nan(value: Any) -> Any:
