@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.console import Console
 from ..errors import ImageError, UserError, as_user_error
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 EXAMPLE = "Example: swagflow explain cat.jpg --model resnet50 --method swag_ig --output cat.png"
@@ -49,13 +50,10 @@ def explain_image(
     console: Console,
 ) -> None:
     """Write a picture of one image beside its saliency."""
-    import torch
-
     import swag
     from swag.catalog import EXPLAINERS
     from swag.models import ModelSpec, load_classifier
     from swag.models.tiny import TINY
-    from swag.targets import Target
 
     from ..config.presets import preset_of
     from ..hardware import default_device
@@ -63,10 +61,6 @@ def explain_image(
 
     if not output.parent.is_dir():
         raise UserError(f"--output {str(output)!r}: there is no folder {str(output.parent)!r}")
-    with as_user_error("--target"):
-        rule = Target.parse(target)
-        if rule.kind == "label" or rule.name:
-            raise UserError(f"--target {target!r}: wanted a class's number, top:K or predicted")
     architecture, weights = model
     explainer = preset_of("explainer", method, EXPLAINERS)
     with as_user_error():
@@ -74,13 +68,9 @@ def explain_image(
         classifier = load_classifier(spec, device=default_device(), batch_size=32)
         size, _ = classifier.image_size or ((112, 112) if architecture in TINY else (224, 224))
         picture = _picture(image, size)
+    device = classifier.device
     batch = swag.Batch(
-        image_BCHW=picture[None].to(classifier.device),
-        image_ids=(image.name,),
-        target_B=torch.tensor([rule.number], device=classifier.device)
-        if rule.kind == "class"
-        else None,
-        target_place=rule.number if rule.kind == "top" else 1,
+        image_BCHW=picture[None].to(device), image_ids=(image.name,), **_target(target, device)
     )
     signals = swag.Signals(classifier, batch, explainer.needs)
     with as_user_error():
@@ -91,6 +81,21 @@ def explain_image(
     console.print(
         f"{output}: {method} of class {chosen} (probability {probability:.3f})", highlight=False
     )
+
+
+def _target(text: str, device: torch.device) -> dict[str, Any]:
+    """Return the fields of a batch of one image that say which class is explained."""
+    import torch
+
+    from swag.targets import Target
+
+    with as_user_error("--target"):
+        rule = Target.parse(text)
+    if rule.kind == "label" or rule.name:
+        raise UserError(f"--target {text!r}: wanted a class's number, top:K or predicted")
+    if rule.kind == "class":
+        return {"target_B": torch.tensor([rule.number], device=device)}
+    return {"target_place": rule.number}
 
 
 def _picture(path: Path, size: int) -> Tensor:

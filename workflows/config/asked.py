@@ -7,7 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import UserError
+from swag.targets import Target
+
+from ..errors import UserError, as_user_error
+from ..store.described import PREDICTED
 from ..store.experiments import Experiment, RankedMetrics, Roar
 from .benchmark import Benchmark
 from .compose import trained_only
@@ -64,6 +67,15 @@ def rankings_of(raw: Mapping[str, Any]) -> dict[str, RankedMetrics]:
         checked_name(name, "rankings"): configured(RankedMetrics(), fields, f"rankings.{name}")
         for name, fields in mapping_of(raw.get("rankings") or {}, "rankings").items()
     }
+
+
+def target_of(raw: Mapping[str, Any]) -> str:
+    """Return which class is explained. Raises UserError where that is no rule."""
+    value = raw.get("target", PREDICTED)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise UserError(f"target: wanted predicted, label, top:K or a class, got {value!r}")
+    with as_user_error():
+        return str(Target.parse(value))
 
 
 def check_references(benchmark: Benchmark) -> None:

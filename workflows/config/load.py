@@ -14,12 +14,10 @@ import yaml
 from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS
 from swag.models import ModelSpec
 from swag.protocols import ExplainerMetric, Metric
-from swag.targets import Target
 
 from ..data import DatasetConfig
-from ..errors import UserError, as_user_error
-from ..store.described import PREDICTED
-from .asked import check_references, checked_name, experiments_of, rankings_of, roar_of
+from ..errors import UserError
+from .asked import check_references, checked_name, experiments_of, rankings_of, roar_of, target_of
 from .benchmark import Benchmark
 from .compose import SECTIONS, TRAINS, expand_grids, include, prune, select
 from .fields import configured, mapping_of, require_known
@@ -144,7 +142,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         roar=roar_of(raw),
         rankings=rankings_of(raw),
         seed=_integer(raw.get("seed", 0), "seed", 0),
-        target=_target(raw.get("target", PREDICTED)),
+        target=target_of(raw),
         shard_size=_integer(raw.get("shard_size", 32), "shard_size", 1),
         batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),
     )
@@ -207,13 +205,6 @@ def _presets(kind: str, section: Any, table: Mapping[str, Any]) -> dict[str, Any
         own = {key: value for key, value in fields.items() if key not in {"type", "on"}}
         result[name] = configured(preset, own, path)
     return result
-
-
-def _target(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise UserError(f"target: wanted predicted, label, top:K or a class, got {value!r}")
-    with as_user_error():
-        return str(Target.parse(value))
 
 
 def _integer(value: Any, path: str, minimum: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -28,6 +28,10 @@ class Loaded:
 
     samples: tuple[Sample, ...]
     errors: tuple[str | None, ...]
+    target: Target
+    """Which class of them is explained."""
+    num_labels: int = 0
+    """Classes of the data set; 0 where it has no labels."""
 
 
 class Loader:
@@ -35,12 +39,12 @@ class Loader:
 
     Args:
         configs: the data sets of a benchmark, by name.
-        labelled: whether images without a label cannot be used.
+        target: of the benchmark; an image without a label cannot be used where that is explained.
     """
 
-    def __init__(self, configs: Mapping[str, DatasetConfig], *, labelled: bool = False) -> None:
+    def __init__(self, configs: Mapping[str, DatasetConfig], target: str) -> None:
         self._configs = configs
-        self._labelled = labelled
+        self._target = Target.parse(target)
         self._datasets: dict[str, Dataset] = {}
         # One thread opens data sets and decodes, whoever asks for a shard's images.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loader")
@@ -70,18 +74,16 @@ class Loader:
         for image_id in shard.image_ids:
             try:
                 sample = dataset.load(image_id)
-                if self._labelled and sample.label is None:
+                if self._target.kind == "label" and sample.label is None:
                     raise ImageError("the image has no label, which is to be explained")
                 samples.append(sample)
                 errors.append(None)
             except ImageError as error:
                 log.info("image %s of %s: %s", image_id, shard.dataset, error)
                 errors.append(one_line(str(error)))
-        return Loaded(tuple(samples), tuple(errors))
-
-    def class_names(self, name: str) -> Sequence[str]:
-        """Return the class names of a data set that has been opened."""
-        return self._datasets[name].class_names
+        class_names = dataset.class_names
+        target = self._target.named_in(class_names)
+        return Loaded(tuple(samples), tuple(errors), target, len(class_names))
 
     def _dataset(self, name: str) -> Dataset:
         if name not in self._datasets:
@@ -90,8 +92,9 @@ class Loader:
         return self._datasets[name]
 
 
-def to_batch(samples: Sequence[Sample], seed: int, target: Target, device: torch.device) -> Batch:
-    """Return samples of one size as a batch, of which the target is explained."""
+def to_batch(loaded: Loaded, seed: int, device: torch.device) -> Batch:
+    """Return the images that could be loaded, which have one size, as a batch."""
+    samples, target = loaded.samples, loaded.target
     masks = [sample.mask_HW for sample in samples]
     known = [mask for mask in masks if mask is not None]
     label_B = torch.tensor([-1 if s.label is None else s.label for s in samples], device=device)

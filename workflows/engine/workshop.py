@@ -15,7 +15,6 @@ import torch
 from swag.classifier import Classifier
 from swag.models import load_classifier
 from swag.signals import Signals
-from swag.targets import Target
 from swag.types import Score
 
 from ..config.benchmark import Benchmark
@@ -114,8 +113,7 @@ class Workshop:
         self.store = Store(uri)
         self.device = torch.device(device)
         self._failures = FailureFiles(self.store.folder, device_name(self.device))
-        self._target = Target.parse(benchmark.target)
-        self.loader = Loader(benchmark.datasets, labelled=self._target.kind == "label")
+        self.loader = Loader(benchmark.datasets, benchmark.target)
         self._classifiers: dict[tuple[str, str], Classifier] = {}
 
     def run(self, shard: Shard, run_task: Callable[[Bench, Task], int]) -> ShardReport:
@@ -180,12 +178,10 @@ class Workshop:
                 if task.stored_parts is None
             )
         )
-        class_names = self.loader.class_names(shard.dataset)
-        target = self._target.named_in(class_names)
-        batch = to_batch(loaded.samples, self.benchmark.seed, target, self.device)
+        batch = to_batch(loaded, self.benchmark.seed, self.device)
         classifier = self._classifier(shard.dataset, shard.model)
         signals = Signals(classifier, batch, needs)
-        return Bench(shard, signals, loaded.errors, len(class_names))
+        return Bench(shard, signals, loaded.errors, loaded.num_labels)
 
     def _classifier(self, dataset: str, model: str) -> Classifier:
         key = (dataset, model)
