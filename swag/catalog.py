@@ -34,12 +34,15 @@ from swag.explainers import (
     VanillaGradient,
 )
 from swag.metrics import (
+    ROCAUC,
     Deletion,
     Efficiency,
     EnergyInBox,
     Insertion,
+    MaskIoU,
     PerturbationCurve,
     PointingGame,
+    RelevanceRankAccuracy,
     WeakLocalisation,
 )
 from swag.protocols import Explainer, ExplainerMetric, Filling, Metric, Segmenter
@@ -90,6 +93,9 @@ METRICS: dict[str, Metric] = {
     "weak_localisation": WeakLocalisation(),
     "pointing_game": PointingGame(),
     "energy_in_box": EnergyInBox(),
+    "relevance_rank": RelevanceRankAccuracy(),
+    "roc_auc": ROCAUC(),
+    "mask_iou": MaskIoU(),
 }
 
 EXPLAINER_METRICS: dict[str, ExplainerMetric] = {"efficiency": Efficiency()}

@@ -1,4 +1,4 @@
-"""Does a saliency lie on the object? Tight boxes (Table 5), its maximum, its energy.
+"""Does a box drawn round a saliency fit the object's (Table 5)?
 
 Boxes are x0, y0, x1, y1 with x1 and y1 exclusive: a pixel (row, column) covers column to column + 1
 and row to row + 1. For boxes of whole pixels this gives the same areas as counting from the first
@@ -10,7 +10,7 @@ Shape suffixes: A thresholds, N boxes of an image or, of `iou_NA` and what is ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swag.checks import require_finite, require_fit
+from swag.metrics.truths import arrays, known_boxes
 from swag.rng import generator
 from swag.signals import Signals
 from swag.types import Score
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Truth = Literal["boxes", "mask"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class WeakLocalisation:
         require_fit(signals, saliency_BHW)
         require_finite(saliency_BHW)
         truths = signals.batch.boxes or (None,) * len(signals.batch)
-        pairs = zip(_arrays(saliency_BHW), truths, strict=True)
+        pairs = zip(arrays(saliency_BHW), truths, strict=True)
         iou_BA = np.stack([self._iou_A(saliency_HW, boxes_N4) for saliency_HW, boxes_N4 in pairs])
         value_end = len(self.value_alphas)
         mean_end = value_end + len(self.mean_alphas)
@@ -77,7 +77,7 @@ class WeakLocalisation:
         )
 
     def _iou_A(self, saliency_HW: NDArray[np.float32], boxes_N4: Tensor | None) -> Floats:
-        truth_N4 = _known_boxes(boxes_N4)
+        truth_N4 = known_boxes(boxes_N4)
         if truth_N4 is None:
             count = len(self.value_alphas) + len(self.mean_alphas) + len(self.energy_alphas)
             return np.full(count, np.nan)
@@ -124,15 +124,6 @@ def best_iou(box_A4: Floats, truth_N4: Floats) -> Floats:
     union_AN = _area(box_A4)[:, None] + _area(truth_N4) - shared_AN
     best_A: Floats = (shared_AN / union_AN).max(1)
     return best_A
-
-
-def _known_boxes(boxes_N4: Tensor | None) -> Floats | None:
-    """Return the boxes that cover anything, float64; None where there are none."""
-    if boxes_N4 is None:
-        return None
-    truth_N4: Floats = boxes_N4.cpu().double().numpy()
-    truth_N4 = truth_N4[(truth_N4[:, 2:] > truth_N4[:, :2]).all(1)]
-    return truth_N4 if len(truth_N4) else None
 
 
 def _area(box_N4: Floats) -> Floats:
@@ -193,79 +184,3 @@ def localisation_error(iou_NA: Floats, held_out_N: Bools) -> LocalisationError:
     if not len(iou_N):
         raise ValueError("every image with boxes is held out, so none is left; use more images")
     return LocalisationError(alpha_index, float(is_wrong(iou_N).mean()), len(iou_N))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PointingGame:
-    """1 where the most salient pixel lies on the object, else 0 (Zhang et al., 2018).
-
-    Of equally salient pixels the first in row-major order counts; unlike in the original there is
-    no margin round the object. Null without the ground truth.
-    """
-
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
-
-    truth: Truth = "boxes"
-
-    def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
-        values = [
-            np.nan if inside_HW is None else float(inside_HW.flat[saliency_HW.argmax()])
-            for saliency_HW, inside_HW in _judged(signals, saliency_BHW, self.truth)
-        ]
-        return Score(value_B=torch.tensor(values, dtype=torch.float64))
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnergyInBox:
-    """Share of the positive saliency that lies on the object (Wang et al., 2020, Score-CAM).
-
-    Null without the ground truth, and for a saliency that is nowhere positive.
-    """
-
-    version: ClassVar[int] = 1
-    higher_is_better: ClassVar[bool] = True
-
-    truth: Truth = "boxes"
-
-    def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
-        values = []
-        for saliency_HW, inside_HW in _judged(signals, saliency_BHW, self.truth):
-            energy_HW = saliency_HW.astype(np.float64).clip(0)
-            total = energy_HW.sum()
-            known = inside_HW is not None and total > 0
-            values.append(energy_HW[inside_HW].sum() / total if known else np.nan)
-        return Score(value_B=torch.tensor(values, dtype=torch.float64))
-
-
-def _judged(
-    signals: Signals, saliency_BHW: Tensor, truth: Truth
-) -> list[tuple[NDArray[np.float32], Bools | None]]:
-    """Return each image's saliency and the pixels of its object, None where they are not known."""
-    require_fit(signals, saliency_BHW)
-    require_finite(saliency_BHW)
-    batch = signals.batch
-    inside: list[Bools | None] = [None] * len(batch)
-    if truth == "mask" and batch.mask_BHW is not None:
-        inside = list(batch.mask_BHW.cpu().numpy())
-    if truth == "boxes" and batch.boxes is not None:
-        known = [_known_boxes(boxes_N4) for boxes_N4 in batch.boxes]
-        height, width = saliency_BHW.shape[1:]
-        inside = [None if boxes is None else box_mask(boxes, height, width) for boxes in known]
-    # Without any pixel there is nothing to hit.
-    inside = [None if pixels is None or not pixels.any() else pixels for pixels in inside]
-    return list(zip(_arrays(saliency_BHW), inside, strict=True))
-
-
-def box_mask(boxes_N4: Floats, height: int, width: int) -> Bools:
-    """Return the pixels whose centres lie in any of the boxes."""
-    x0, y0, x1, y1 = boxes_N4.T[:, :, None]
-    row_H, column_W = np.arange(height) + 0.5, np.arange(width) + 0.5
-    row_NH = (row_H >= y0) & (row_H < y1)
-    column_NW = (column_W >= x0) & (column_W < x1)
-    inside_HW: Bools = (row_NH[:, :, None] & column_NW[:, None]).any(0)
-    return inside_HW
-
-
-def _arrays(saliency_BHW: Tensor) -> NDArray[np.float32]:
-    return saliency_BHW.detach().float().cpu().numpy()

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
+from swag.metrics.ground_truth import EnergyInBox, PointingGame
 from swag.metrics.localisation import (
-    EnergyInBox,
-    PointingGame,
     WeakLocalisation,
     choose_alpha,
     is_held_out,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from swag.metrics.ground_truth import choose_overlap
 from swag.metrics.localisation import choose_alpha, is_held_out, is_wrong
 from swag.stats import Floats
 
@@ -19,6 +20,8 @@ def by_variant(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of each variant of a metric that has some; others come back as they are."""
     if any(f"iou_{kind}" in scores for kind in names.THRESHOLDS):
         return by_threshold(scores)
+    if "mask_iou" in scores:
+        return by_overlap(scores)
     if "seconds_batched" in scores:
         batched = scores.assign(value=scores["seconds_batched"], variant="batched")
         return pd.concat([scores.assign(variant="single"), batched], ignore_index=True)
@@ -43,15 +46,42 @@ def by_threshold(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def by_overlap(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the evaluated images' overlap at the alpha that does best on the held-out ones.
+
+    For rows of `MaskIoU`: alpha is chosen for each data set, model and method.
+    """
+    parts = []
+    for _, rows in scores.groupby(["dataset", "model", "explainer"], sort=False):
+        held_out_N = rows["image_id"].map(is_held_out).to_numpy(bool)
+        evaluated = rows[~held_out_N].assign(value=np.nan)
+        iou_NA = _lists(rows["mask_iou"])
+        if iou_NA is not None:
+            try:
+                alpha = choose_overlap(iou_NA, held_out_N)
+                evaluated = evaluated.assign(value=iou_NA[~held_out_N, alpha])
+            except ValueError as error:
+                evaluated = evaluated.assign(error=evaluated["error"].fillna(str(error)))
+        parts.append(evaluated)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _lists(column: pd.Series) -> Floats | None:
+    """Return a column of lists as rows, NaN where one has none; None where none has one."""
+    (known,) = np.nonzero(column.notna())
+    if len(known) == 0:
+        return None
+    found_NA: Floats = np.full((len(column), len(column.iloc[known[0]])), np.nan)
+    found_NA[known] = np.stack(list(column.iloc[known]))
+    return found_NA
+
+
 def _judged(rows: pd.DataFrame, kind: str, held_out_N: np.ndarray) -> pd.DataFrame:
     """Return the evaluated rows of one method with 1 for a wrong image, 0 for a right one."""
     evaluated = rows[~held_out_N].assign(value=np.nan, variant=kind)
-    overlaps = rows[f"iou_{kind}"]
-    (known,) = np.nonzero(overlaps.notna())
-    if len(known) == 0:
+    iou_NA = _lists(rows[f"iou_{kind}"])
+    if iou_NA is None:
         return evaluated
-    iou_NA: Floats = np.full((len(rows), len(overlaps.iloc[known[0]])), np.nan)
-    iou_NA[known] = np.stack(list(overlaps.iloc[known]))
     try:
         alpha = choose_alpha(iou_NA, held_out_N)
     except ValueError as error:

@@ -117,6 +117,31 @@ def _energy_in_box(fields: FieldsOf) -> MetricText:
     )
 
 
+def _relevance_rank(fields: FieldsOf) -> MetricText:
+    return MetricText(
+        "Relevance rank accuracy",
+        f"Of as many most salient pixels as the object has, the share {_truth(fields)} (Arras et "
+        "al., 2022).",
+    )
+
+
+def _roc_auc(fields: FieldsOf) -> MetricText:
+    return MetricText(
+        "ROC AUC",
+        f"Chance that a pixel {_truth(fields)} is more salient than one that is not; equal ones "
+        "count half.",
+    )
+
+
+def _mask_iou(fields: FieldsOf) -> MetricText:
+    return MetricText(
+        "Mask IoU",
+        "Intersection over union of the pixels above a share of the largest saliency with those "
+        f"{_truth(fields)}. Each method's share is chosen on a held-out quarter of the images, "
+        "which is not evaluated.",
+    )
+
+
 def _efficiency(fields: FieldsOf) -> MetricText:
     return MetricText(
         "Seconds per explanation",
@@ -143,6 +168,9 @@ _KNOWN: Mapping[str, tuple[str, Callable[[FieldsOf], MetricText]]] = {
     "WeakLocalisation": ("weak_localisation", lambda _: WEAK_LOCALISATION),
     "PointingGame": ("pointing_game", _pointing_game),
     "EnergyInBox": ("energy_in_box", _energy_in_box),
+    "RelevanceRankAccuracy": ("relevance_rank", _relevance_rank),
+    "ROCAUC": ("roc_auc", _roc_auc),
+    "MaskIoU": ("mask_iou", _mask_iou),
     "Efficiency": ("efficiency", _efficiency),
 }
 """By class: the usual name, and what makes the text."""
