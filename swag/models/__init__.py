@@ -4,6 +4,7 @@ loading.py         a model's specification, and what is made of it
 tiny.py            the two small models whose weights are in this package
 timm_models.py     those of timm, where it is installed
 weights_files.py   tensors from files of weights
+preparation.py     how images were resized for it
 """
 
 from swag.models.loading import (
@@ -17,15 +18,18 @@ from swag.models.loading import (
     resolved,
     weights_sha256,
 )
+from swag.models.preparation import Preparation, preparation
 
 __all__ = [
     "ModelSpec",
+    "Preparation",
     "as_classifier",
     "fixed_size",
     "load_classifier",
     "load_model",
     "model_names",
     "normalisation",
+    "preparation",
     "resolved",
     "weights_sha256",
 ]

@@ -70,7 +70,7 @@ def normalisation(spec: ModelSpec) -> tuple[tuple[float, ...], tuple[float, ...]
     """
     if spec.mean and spec.std:
         return spec.mean, spec.std
-    timm = _timm_model(spec)
+    timm = timm_model(spec)
     mean, std = timm.normalisation if timm else (IMAGENET_MEAN, IMAGENET_STD)
     return spec.mean or mean, spec.std or std
 
@@ -87,7 +87,7 @@ def fixed_size(spec: ModelSpec) -> tuple[int, int] | None:
     Raises:
         ValueError: as `normalisation`.
     """
-    timm = _timm_model(spec)
+    timm = timm_model(spec)
     return timm.fixed_size if timm else None
 
 
@@ -159,7 +159,7 @@ def _builders() -> dict[str, Callable[..., nn.Module]]:
     return {**TINY, **{name: torchvision.models.get_model_builder(name) for name in names}}
 
 
-def _timm_model(spec: ModelSpec) -> TimmModel | None:
+def timm_model(spec: ModelSpec) -> TimmModel | None:
     """Return timm's model with the tag of the weights, or None where it is not one of timm's."""
     if not spec.architecture.startswith(PREFIX):
         return None
@@ -179,7 +179,7 @@ def _is_own(spec: ModelSpec) -> bool:
 
 def _build(spec: ModelSpec, num_classes: int | None, seed: int = 0) -> nn.Module:
     """Return the architecture with random weights; the global random numbers are left alone."""
-    timm = _timm_model(spec)
+    timm = timm_model(spec)
     known = TINY if spec.architecture in TINY else _builders()
     builder = timm.build if timm else lookup("model", spec.architecture, known)
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
@@ -210,7 +210,7 @@ def _is_official(spec: ModelSpec) -> bool:
 def _state(spec: ModelSpec) -> State:
     if not _is_official(spec):
         return read_state(Path(spec.weights).expanduser())
-    if timm := _timm_model(spec):
+    if timm := timm_model(spec):
         return timm.pretrained_state()
     if spec.architecture not in TINY:
         return _official(spec)
@@ -228,12 +228,10 @@ def _official(spec: ModelSpec) -> State:
         raise ValueError(_no_such_weights(spec, ["default"]))
     known = torchvision.models.get_model_weights(spec.architecture)
     names = [weights.name for weights in known]
-    name = spec.weights
-    if name == "default":
-        name = "IMAGENET1K_V1" if "IMAGENET1K_V1" in names else known.DEFAULT.name
-    if name not in names:
+    if spec.weights not in {"default", *names}:
         raise ValueError(_no_such_weights(spec, ["default", *names]))
-    weights = known[name]
+    weights: Any = official_weights(spec)
+    name = weights.name
     try:
         state = weights.get_state_dict(
             progress=False, check_hash=True, weights_only=True, map_location="cpu"
@@ -246,6 +244,22 @@ def _official(spec: ModelSpec) -> State:
         ) from error
     # The files of the densenets write denselayer1.norm.1 for denselayer1.norm1.
     return {re.sub(r"(denselayer\d+\.\w+)\.(\d\.)", r"\1\2", key): state[key] for key in state}
+
+
+def official_weights(spec: ModelSpec) -> Any | None:
+    """Return torchvision's weights of an architecture, those that are named or else the default.
+
+    None where the architecture is not torchvision's.
+    """
+    if spec.architecture in TINY or spec.architecture.startswith(PREFIX) or _is_own(spec):
+        return None
+    import torchvision  # noqa: PLC0415
+
+    known = torchvision.models.get_model_weights(spec.architecture)
+    names = [weights.name for weights in known]
+    if spec.weights in names:
+        return known[spec.weights]
+    return known["IMAGENET1K_V1"] if "IMAGENET1K_V1" in names else known.DEFAULT
 
 
 def _no_such_weights(spec: ModelSpec, names: list[str]) -> str:

@@ -65,6 +65,14 @@ class TimmModel:
         """Height and width of the only images that the model takes; None: it takes others too."""
         return self._config.input_size[-2:] if self._config.fixed_input_size else None
 
+    @property
+    def data_config(self) -> dict[str, Any]:
+        """What timm prepares images by for these weights: input_size, crop_pct, crop_mode, ..."""
+        from timm.data import resolve_data_config  # noqa: PLC0415
+
+        config = resolve_data_config({}, pretrained_cfg=self._config.to_dict())
+        return cast(dict[str, Any], config)
+
     def build(self, **options: Any) -> nn.Module:
         """Return the model with random weights."""
         return cast(nn.Module, _timm().create_model(self.name, **options))

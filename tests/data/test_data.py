@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision import datasets, transforms
 
-from swagflow.data import ImageFolder, load_image
-from swagflow.data.base import Framing, fingerprint, first, read_rgb, shuffled
+from swagflow.data import Frame, ImageFolder, Resize, load_image
+from swagflow.data.base import fingerprint, first, read_rgb, shuffled
 from swagflow.errors import ImageError, UserError
+
+USUAL = Frame.by(224, Resize())
 
 
 def picture(width: int = 40, height: int = 30, seed: int = 0) -> Image.Image:
@@ -45,7 +47,7 @@ def test_the_framing_is_torchvisions(width: int, height: int) -> None:
     transform = transforms.Compose(
         [transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor()]
     )
-    image_CHW, framing = load_image(encoded(image), 224)
+    image_CHW, framing = load_image(encoded(image), USUAL)
     assert torch.equal(image_CHW, transform(image))
     assert (framing.width, framing.height) == (width, height)
     assert image_CHW.is_contiguous()
@@ -53,7 +55,7 @@ def test_the_framing_is_torchvisions(width: int, height: int) -> None:
 
 def test_boxes_go_where_the_pixels_go() -> None:
     """A 400x200 picture is halved to 200x100 and loses 56 columns and 6 rows on each side."""
-    framing = Framing(width=400, height=200, size=88)
+    framing = Frame.by(88, Resize()).of(400, 200)
     assert framing.resized == (200, 100)
     assert framing.corner == (56, 6)
     boxes_N4 = torch.tensor(
@@ -70,7 +72,7 @@ def test_boxes_go_where_the_pixels_go() -> None:
 
 
 def test_a_mask_goes_where_the_pixels_go() -> None:
-    framing = Framing(width=400, height=200, size=88)
+    framing = Frame.by(88, Resize()).of(400, 200)
     mask_HW = torch.zeros(200, 400, dtype=torch.bool)
     mask_HW[20:112, 120:220] = True
     expected_HW = torch.zeros(88, 88, dtype=torch.bool)
@@ -80,7 +82,7 @@ def test_a_mask_goes_where_the_pixels_go() -> None:
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 64))
 def test_every_framing_fills_the_input(width: int, height: int, size: int) -> None:
-    framing = Framing(width, height, size)
+    framing = Frame.by(size, Resize()).of(width, height)
     left, top = framing.corner
     assert left >= 0
     assert top >= 0
@@ -132,7 +134,7 @@ def turned() -> io.BytesIO:
     ],
 )  # fmt: skip
 def test_every_kind_of_picture_becomes_rgb(file: io.BytesIO, colour: tuple[int, ...]) -> None:
-    image_CHW, _ = load_image(file, 14)
+    image_CHW, _ = load_image(file, Frame.by(14, Resize()))
     assert image_CHW.dtype == torch.float32
     expected_C11 = torch.tensor(colour)[:, None, None] / 255
     assert torch.equal(image_CHW, expected_C11.expand(3, 14, 14))
@@ -191,7 +193,7 @@ def half(file: io.BytesIO) -> io.BytesIO:
 )
 def test_a_bad_picture_says_what_is_wrong(file: Path | io.BytesIO, message: str) -> None:
     with pytest.raises(ImageError, match=message):
-        load_image(file, 224)
+        load_image(file, USUAL)
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]))
@@ -202,7 +204,10 @@ def test_damage_is_an_image_error_or_nothing(seed: int, kind: str) -> None:
     for place in rng.integers(len(content), size=4):
         content[place] = rng.integers(256)
     with suppress(ImageError):
-        load_image(io.BytesIO(bytes(content[: rng.integers(1, len(content) + 1)])), 14)
+        load_image(
+            io.BytesIO(bytes(content[: rng.integers(1, len(content) + 1)])),
+            Frame.by(14, Resize()),
+        )
 
 
 @pytest.fixture

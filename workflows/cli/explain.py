@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ..data import Frame
+
 EXAMPLE = "Example: swagflow explain cat.jpg --model resnet50 --method swag_ig --output cat.png"
 
 
@@ -52,10 +54,10 @@ def explain_image(
     """Write a picture of one image beside its saliency."""
     import swag
     from swag.catalog import EXPLAINERS
-    from swag.models import ModelSpec, load_classifier
-    from swag.models.tiny import TINY
+    from swag.models import ModelSpec, load_classifier, preparation
 
     from ..config.presets import preset_of
+    from ..engine.preparing import frame_of
     from ..hardware import default_device
     from ..report.gallery import save_explanation
 
@@ -66,8 +68,7 @@ def explain_image(
     with as_user_error():
         spec = ModelSpec(architecture=architecture, weights=weights or "default")
         classifier = load_classifier(spec, device=default_device(), batch_size=32)
-        size, _ = classifier.image_size or ((112, 112) if architecture in TINY else (224, 224))
-        picture = _picture(image, size)
+        picture = _picture(image, frame_of(preparation(spec)))
     device = classifier.device
     batch = swag.Batch(
         image_BCHW=picture[None].to(device), image_ids=(image.name,), **_target(target, device)
@@ -98,11 +99,11 @@ def _target(text: str, device: torch.device) -> dict[str, Any]:
     return {"target_place": rule.number}
 
 
-def _picture(path: Path, size: int) -> Tensor:
+def _picture(path: Path, frame: Frame) -> Tensor:
     from ..data import load_image
 
     try:
-        return load_image(path, size)[0]
+        return load_image(path, frame)[0]
     except FileNotFoundError:
         raise UserError(f"image {str(path)!r} was not found; give the path of a picture") from None
     except ImageError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,8 +23,18 @@ def report(run: Annotated[str, typer.Argument(help="Folder or URI of a run.")]) 
     raise typer.Exit(write_report(run, Console()))
 
 
+def without_classes(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a described object as a configuration has them."""
+    return {
+        key: without_classes(value) if isinstance(value, dict) else value
+        for key, value in fields.items()
+        if key != "class"
+    }
+
+
 def write_report(uri: str, console: Console) -> int:
     """Write tables, figures and report.html from the store; return the exit code."""
+    from ..config.load import datasets_of
     from ..data import DATASETS
     from ..store.run_folder import Store
 
@@ -31,12 +42,14 @@ def write_report(uri: str, console: Console) -> int:
     described = store.read_benchmark()
 
     def open_dataset(name: str) -> Dataset | None:
-        fields = dict(described.datasets.get(name, {}))
+        fields = described.datasets.get(name, {})
         if "module" in fields:
             return None  # of another package; no code that a run folder names is imported
-        factory = {kind.__name__: kind for kind in DATASETS.values()}.get(fields.pop("class", ""))
+        names = {kind.__name__: known for known, kind in DATASETS.items()}
+        known = names.get(str(fields.get("class")))
         try:
-            return None if factory is None else factory(**fields).open()
+            entries = {name: {**without_classes(fields), "type": known}}
+            return None if known is None else datasets_of(entries)[name].open()
         except UserError:
             return None  # the report does without pictures where the data is not at hand
 

@@ -70,6 +70,8 @@ def run_benchmark(
     dispatcher = dispatcher_for(resources)
     store = Store(uri)
     opened = open_benchmark(benchmark)
+    for note in opened.notes:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True)
     for repair in range(MOST_REPAIRS + 1):
         compute(opened, store, dispatcher, console, retry_errors=retry_errors and not repair)
         settled, written = draw(store, opened.datasets.get, anew=False)

@@ -103,8 +103,12 @@ def require_known(key: str, known: Iterable[str], path: str) -> None:
 
 
 def _first_problem(error: ValidationError, above: tuple[str, ...]) -> str:
-    problem = error.errors()[0]
-    place = ".".join((*above, *map(str, problem["loc"])))
+    problems = error.errors()
+    # Of a field that takes words or an object, the words that there are say most.
+    words = [each for each in problems if each["type"] == "literal_error"]
+    problem = (words or problems)[0]
+    parts = [str(part) for part in problem["loc"]]
+    place = ".".join((*above, *(part for part in parts if not part.startswith("literal["))))
     message = problem["msg"].removeprefix("Value error, ")
     got = problem.get("input")
     shown = "" if isinstance(got, dict) else f", got {got!r}"

@@ -5,6 +5,7 @@ from .cub200 import CUB200
 from .digit_scenes import DigitScenes
 from .flowers102 import Flowers102
 from .folder import ImageFolder
+from .framing import Frame, Resize
 from .imagenet import ImageNet
 from .parquet import ImageParquet
 from .stanford_dogs import StanfordDogs
@@ -26,9 +27,11 @@ __all__ = [
     "DatasetConfig",
     "DigitScenes",
     "Flowers102",
+    "Frame",
     "ImageFolder",
     "ImageNet",
     "ImageParquet",
+    "Resize",
     "Sample",
     "StanfordDogs",
     "load_image",

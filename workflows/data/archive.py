@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import ImageError, UserError
 from .base import Sample, fingerprint, first, load_image, read_rgb, shuffled
+from .framing import Frame, Resize, ResizeBy, Size
 from .remote import Place, look_ahead, opened, place
 
 Split = Literal["train", "validation"]
@@ -30,8 +31,10 @@ class ArchiveConfig:
     split: Split = "validation"
     images: int | None = None
     """At most so many; None: all."""
-    size: int = 224
-    """Height and width for the network; pictures are first resized to 256 / 224 of it."""
+    size: Size = 224
+    """Height and width for the network."""
+    resize: ResizeBy = Resize()
+    """How pictures become that large."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,8 @@ class Archive(ABC):
     def __init__(self, config: ArchiveConfig) -> None:
         if config.split not in get_args(Split):
             raise UserError(f"`split` must be one of {get_args(Split)}, got {config.split!r}")
-        if config.size < 1:
-            raise UserError(f"`size` must be at least 1, got {config.size}")
         self.config = config
+        self.frame = Frame.by(config.size, config.resize)
         self.root = place(config.root)
         if not self.root.is_dir():
             raise self.lacking(f"the folder {self.root}")
@@ -72,7 +74,7 @@ class Archive(ABC):
         self.labels = index.labels
         self.class_names: Sequence[str] = index.class_names
         self.image_ids: Sequence[str] = first(shuffled(self.labels), config.images)
-        self.input_size = (config.size, config.size)
+        self.input_size = self.frame.size
 
     @abstractmethod
     def read_index(self) -> Index:
@@ -108,13 +110,13 @@ class Archive(ABC):
         for image_id, files in every.items():
             lengths = " ".join(str(_length(file)) for file in files)
             lines.append(f"{image_id} {self.labels[image_id]} {lengths}")
-        about = [f"{self.name} {self.version}", self.config.split, str(self.input_size)]
+        about = [f"{self.name} {self.version}", self.config.split, str(self.frame)]
         return fingerprint([*about, *(path.read_bytes() for path in self.facts), *lines])
 
     def load(self, image_id: str) -> Sample:
         if image_id not in self.labels:
             raise ImageError(f"{image_id!r} is not in the {self.config.split} split of {self.name}")
-        image_CHW, framing = load_image(self.file(image_id), self.config.size)
+        image_CHW, framing = load_image(self.file(image_id), self.frame)
         boxes_N4 = self.boxes_N4(image_id, (framing.width, framing.height))
         mask_HW = self.mask_HW(image_id)
         if mask_HW is not None and mask_HW.shape != (framing.height, framing.width):

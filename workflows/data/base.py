@@ -1,4 +1,4 @@
-"""What every data set gives, and how a picture file becomes a network's input."""
+"""What every data set gives, and how a picture file is read."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
-import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from swag.rng import generator
 
 from ..errors import ImageError, UserError
+from .framing import Frame, Framing
 from .remote import Place, opened
 
 
@@ -67,64 +67,15 @@ class DatasetConfig(Protocol):
         """Return the data set. Raises UserError where it is missing or empty."""
 
 
-@dataclass(frozen=True)
-class Framing:
-    """Resize the shorter side, then cut out the centre: torchvision's evaluation transform.
-
-    The shorter side becomes 256 pixels for a `size` of 224 and keeps that ratio for others.
-    Image, boxes and mask go through the same numbers.
-    """
-
-    width: int
-    height: int
-    size: int
-
-    @property
-    def resized(self) -> tuple[int, int]:
-        """Width and height after the resize; the longer side is rounded down, as by torchvision."""
-        shorter = self.size * 256 // 224
-        if self.width <= self.height:
-            return shorter, shorter * self.height // self.width
-        return shorter * self.width // self.height, shorter
-
-    @property
-    def corner(self) -> tuple[int, int]:
-        """Left and top of the cut-out in the resized image."""
-        width, height = self.resized
-        return round((width - self.size) / 2), round((height - self.size) / 2)
-
-    def image(self, image: Image.Image) -> Tensor:
-        """Return image_CHW, float32 in [0, 1], of an RGB image; bilinear with antialiasing."""
-        return to_tensor(self._cut(image, Image.Resampling.BILINEAR))
-
-    def mask(self, mask_HW: Tensor) -> Tensor:
-        """Return the bool mask of the cut-out; each pixel takes the nearest one's value."""
-        image = Image.fromarray(mask_HW.to(torch.uint8).numpy())
-        return torch.from_numpy(np.array(self._cut(image, Image.Resampling.NEAREST), dtype=bool))
-
-    def boxes(self, boxes_N4: Tensor) -> Tensor:
-        """Return the boxes clipped to the cut-out; those outside of it are left out."""
-        width, height = self.resized
-        left, top = self.corner
-        scale_4 = torch.tensor([width / self.width, height / self.height]).repeat(2)
-        moved_N4 = boxes_N4.float() * scale_4 - torch.tensor([left, top, left, top])
-        moved_N4 = moved_N4.clamp(0, self.size)
-        return moved_N4[(moved_N4[:, 2] > moved_N4[:, 0]) & (moved_N4[:, 3] > moved_N4[:, 1])]
-
-    def _cut(self, image: Image.Image, resampling: Image.Resampling) -> Image.Image:
-        left, top = self.corner
-        resized = image.resize(self.resized, resampling)
-        return resized.crop((left, top, left + self.size, top + self.size))
-
-
-def load_image(file: Place | BinaryIO, size: int) -> tuple[Tensor, Framing]:
+def load_image(file: Place | BinaryIO, frame: Frame) -> tuple[Tensor, Framing]:
     """Return a picture file as image_CHW and the framing that its boxes and mask need.
 
     Raises:
-        ImageError: the file is no complete picture, or too large to be decoded safely.
+        ImageError: the file is no complete picture, too large to be decoded safely, or cannot be
+            framed so.
     """
     image = read_rgb(file)
-    framing = Framing(*image.size, size)
+    framing = frame.of(*image.size)
     width, height = framing.resized
     if width * height > _MOST_PIXELS:
         raise ImageError(
@@ -189,12 +140,6 @@ def _upper_byte(pixels_HW: np.ndarray) -> np.ndarray:
     if pixels_HW.min() < 0 or pixels_HW.max() > 65535:
         raise ImageError("the image holds 32-bit integer pixels, whose range is unknown")
     return (pixels_HW.astype(np.uint16) >> 8).astype(np.uint8)
-
-
-def to_tensor(image: Image.Image) -> Tensor:
-    """Return image_CHW, float32 in [0, 1], of an 8-bit RGB image."""
-    pixels_CHW = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-    return pixels_CHW.float().div_(255)
 
 
 def shuffled(image_ids: Iterable[str], seed: int = 0) -> list[str]:

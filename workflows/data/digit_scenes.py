@@ -16,7 +16,8 @@ from torch import Tensor
 from swag.rng import generator
 
 from ..errors import ImageError, UserError
-from .base import Sample, fingerprint, first, read_rgb, to_tensor
+from .base import Sample, fingerprint, first, read_rgb
+from .framing import to_tensor
 
 Split = Literal["train", "validation"]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..store.files import READERS
 from .base import Sample, fingerprint, first, load_image, shuffled
+from .framing import Frame, Resize, ResizeBy, Size
 from .remote import Place, RemotePath, place
 
 EXTENSIONS = frozenset(
@@ -31,12 +32,12 @@ class ImageFolder:
     root: str
     images: int | None = None
     """At most so many; None: all."""
-    size: int = 224
-    """Height and width for the network; pictures are first resized to 256 / 224 of it."""
+    size: Size = 224
+    """Height and width for the network."""
+    resize: ResizeBy = Resize()
+    """How pictures become that large."""
 
     def open(self) -> Folder:
-        if self.size < 1:
-            raise UserError(f"`size` must be at least 1, got {self.size}")
         folder = Folder(self)
         _ = folder.image_ids
         return folder
@@ -48,7 +49,8 @@ class Folder:
     def __init__(self, config: ImageFolder) -> None:
         self.config = config
         self.root = place(config.root)
-        self.input_size = (config.size, config.size)
+        self.frame = Frame.by(config.size, config.resize)
+        self.input_size = self.frame.size
 
     @cached_property
     def image_ids(self) -> tuple[str, ...]:
@@ -62,10 +64,10 @@ class Folder:
     def fingerprint(self) -> str:
         """sha256 of the names and lengths of all files; their bytes are not read."""
         listing = [f"{name} {self._sizes[name]}" for name in sorted(self._sizes)]
-        return fingerprint(["image_folder 1", str(self.input_size), *listing])
+        return fingerprint(["image_folder 1", str(self.frame), *listing])
 
     def load(self, image_id: str) -> Sample:
-        image_CHW, _ = load_image(self.root / image_id, self.config.size)
+        image_CHW, _ = load_image(self.root / image_id, self.frame)
         return Sample(image_id=image_id, image_CHW=image_CHW, label=self._label(image_id))
 
     def _label(self, image_id: str) -> int | None:

@@ -21,6 +21,7 @@ from pyarrow import parquet as pq
 from ..errors import ImageError, UserError
 from ..store.files import Folder
 from .base import Sample, fingerprint, first, load_image, shuffled
+from .framing import Frame, Resize, ResizeBy, Size
 
 KEPT_GROUPS = 4
 """Row groups in memory; a group is read whole, whichever of its images is wanted."""
@@ -44,12 +45,12 @@ class ImageParquet:
     """Holds class numbers from 0, -1 where unknown; None: there are no labels."""
     images: int | None = None
     """At most so many; None: all."""
-    size: int = 224
-    """Height and width for the network; pictures are first resized to 256 / 224 of it."""
+    size: Size = 224
+    """Height and width for the network."""
+    resize: ResizeBy = Resize()
+    """How pictures become that large."""
 
     def open(self) -> ParquetImages:
-        if self.size < 1:
-            raise UserError(f"`size` must be at least 1, got {self.size}")
         return ParquetImages(self)
 
 
@@ -72,7 +73,8 @@ class ParquetImages:
 
     def __init__(self, config: ImageParquet) -> None:
         self.config = config
-        self.input_size = (config.size, config.size)
+        self.frame = Frame.by(config.size, config.resize)
+        self.input_size = self.frame.size
         remote = "://" in config.root
         self._folder = Folder.at(config.root if remote else str(Path(config.root).expanduser()))
         listed = self._listed()
@@ -102,7 +104,7 @@ class ParquetImages:
     def fingerprint(self) -> str:
         """sha256 of names, lengths and rows of all files and of the columns in use."""
         config = self.config
-        about = [config.image_column, str(config.label_column), str(self.input_size)]
+        about = [config.image_column, str(config.label_column), str(self.frame)]
         listing = [
             f"{name} {file.length} {file.ends}" for name, file in sorted(self._files.items())
         ]
@@ -125,7 +127,7 @@ class ParquetImages:
         data = image.get("bytes") if isinstance(image, dict) else image
         if not isinstance(data, bytes):
             raise ImageError("the row holds no image bytes")
-        image_CHW, _framing = load_image(BytesIO(data), self.config.size)
+        image_CHW, _framing = load_image(BytesIO(data), self.frame)
         return Sample(image_id=image_id, image_CHW=image_CHW, label=self._label(values))
 
     def _label(self, values: dict[str, Any]) -> int | None:

@@ -19,6 +19,7 @@ from ..errors import UserError, as_user_error
 from ..store.described import Described, Fields
 from ..store.parts import Subject
 from .answering import require_classes
+from .preparing import notes_on, with_models_sizes
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Opened:
     benchmark: Benchmark
     datasets: dict[str, Dataset]
     described: Described
+    notes: tuple[str, ...] = ()
+    """What whoever runs it should know."""
 
     @classmethod
     def of(
@@ -53,7 +56,7 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
         UserError: a data set is missing or empty, a model or its weights cannot be loaded, or a
             model takes images of another size only.
     """
-    benchmark = _resolved(benchmark)
+    benchmark = with_models_sizes(_resolved(benchmark))
     datasets = {name: config.open() for name, config in benchmark.datasets.items()}
     subjects: dict[Subject, Fields] = {}
     known: dict[object, _Known] = {}
@@ -69,7 +72,9 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
                 "dataset": opened.fingerprint,
                 "model": known[spec].fields,
             }
-    return Opened.of(benchmark, datasets, subjects)
+    return replace(
+        Opened.of(benchmark, datasets, subjects), notes=tuple(notes_on(benchmark, datasets))
+    )
 
 
 def _resolved(benchmark: Benchmark) -> Benchmark:

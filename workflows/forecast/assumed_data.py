@@ -12,7 +12,9 @@ from PIL import Image
 from ..config.benchmark import Benchmark
 from ..data import DATASETS, Dataset, DatasetConfig, Sample, load_image
 from ..data.check import OFFICIAL, Official
+from ..data.framing import Frame
 from ..engine.opening import Opened
+from ..engine.preparing import with_models_sizes
 from ..errors import UserError
 from ..store.described import Fields
 from ..store.parts import Subject
@@ -28,10 +30,14 @@ class AssumedData:
 
     official: Official
     split: str
-    input_size: tuple[int, int]
+    frame: Frame
     images: int | None
     class_names: tuple[str, ...] = ()
     fingerprint: str = "assumed"
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        return self.frame.size
 
     @cached_property
     def image_ids(self) -> tuple[str, ...]:
@@ -46,7 +52,7 @@ class AssumedData:
         return stream.getvalue()
 
     def load(self, image_id: str) -> Sample:
-        image_CHW, _ = load_image(BytesIO(self._picture), self.input_size[0])
+        image_CHW, _ = load_image(BytesIO(self._picture), self.frame)
         return Sample(image_id, image_CHW, label=0)
 
 
@@ -56,6 +62,7 @@ def assume(benchmark: Benchmark) -> Opened:
     Raises:
         UserError: a data set is missing, and its numbers are not known.
     """
+    benchmark = with_models_sizes(benchmark)
     datasets = {name: _opened(config) for name, config in benchmark.datasets.items()}
     unknown: dict[Subject, Fields] = {
         Subject(dataset, model): {} for dataset in datasets for model in benchmark.models
@@ -71,5 +78,5 @@ def _opened(config: DatasetConfig) -> Dataset:
         if type(config) not in kinds:
             raise
     known: Any = config
-    size = (known.size, known.size)
-    return AssumedData(kinds[type(config)], known.split, size, known.images)
+    frame = Frame.by(known.size, known.resize)
+    return AssumedData(kinds[type(config)], known.split, frame, known.images)

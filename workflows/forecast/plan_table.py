@@ -67,7 +67,8 @@ def show_plan(
     texts = totals(lines, known, resources, options)
     if benchmark.target != PREDICTED:
         texts = [*texts, f"Explained: {benchmark.target}"]
-    for text in (*texts, f"Measured on: {known.machine}"):
+    notes = [f"Note: {note}" for note in opened.notes]
+    for text in (*texts, *notes, f"Measured on: {known.machine}"):
         console.print(text, soft_wrap=True, highlight=False)
 
 

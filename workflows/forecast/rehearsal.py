@@ -25,7 +25,8 @@ from swag.signals import Signals
 from swag.types import Batch, Kind, Score
 
 from ..data import Dataset
-from ..data.base import read_rgb, to_tensor
+from ..data.base import read_rgb
+from ..data.framing import to_tensor
 from ..errors import ImageError
 from ..store.parts import Cell, CellName, Maps, Rows
 from ..store.run_folder import Store
