@@ -32,7 +32,8 @@ def explain(
     Args:
         model: an image classifier that maps normalised images to logits; it is left as it was
             found.
-        images: (B, 3, H, W), or (3, H, W) for one, RGB in [0, 1], not normalised.
+        images: (B, C, H, W), or (C, H, W) for one, in [0, 1], not normalised; three channels are
+            RGB. Of other than three, `mean` and `std` are needed.
         method: a name of `swag.EXPLAINERS`, or an explainer with fields of your own.
         target: the class to explain, one for all images or one each; None or "predicted": the
             predicted one; "top:K": the K-th by falling logit. For labels, give them.
@@ -72,7 +73,9 @@ def explain(
     except RuntimeError as error:
         if "channels" not in str(error):
             raise
-        raise ValueError(f"the model does not take images of three channels: {error}") from error
+        raise ValueError(
+            f"the model does not take images of {images.shape[-3]} channels: {error}"
+        ) from error
     return saliency_BHW[0] if images.ndim == 3 else saliency_BHW
 
 

@@ -9,6 +9,7 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
+from swag.channels import with_channels
 from swag.outputs import Output, check_outputs, logits_of, scores_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -56,10 +57,21 @@ class Classifier:
         self.cam_layer = cam_layer
         self.image_size = image_size
         self.output = output
+        if len(mean) != len(std) or not len(mean):
+            raise ValueError(
+                f"mean and std must have a number for each channel, got {len(mean)} and {len(std)}"
+            )
         self._is_checked = False
-        self.mean_1C11 = torch.tensor(mean, device=self.device).view(1, -1, 1, 1)
-        self.std_1C11 = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
+        self.mean_1C11 = torch.tensor(mean, dtype=torch.float32, device=self.device).view(
+            1, -1, 1, 1
+        )
+        self.std_1C11 = torch.tensor(std, dtype=torch.float32, device=self.device).view(1, -1, 1, 1)
         self._blank_logit: dict[tuple[int, ...], Tensor] = {}
+
+    @property
+    def num_channels(self) -> int:
+        """Of the images that it takes."""
+        return self.mean_1C11.shape[1]
 
     @property
     def backward_batch_size(self) -> int:
@@ -69,6 +81,15 @@ class Classifier:
     def normalise(self, image_BCHW: Tensor) -> Tensor:
         require_size(self.image_size, image_BCHW.shape[-2:])
         return (image_BCHW - self.mean_1C11) / self.std_1C11
+
+    def prepared(self, image_BCHW: Tensor) -> Tensor:
+        """Return images of a data set normalised, on the model's device, in the model's channels.
+
+        Raises:
+            ValueError: there is no way from the images' channels to the model's.
+        """
+        image_BCHW = with_channels(image_BCHW.to(self.device), self.num_channels)
+        return self.normalise(image_BCHW)
 
     def logits(self, normalised_BCHW: Tensor) -> Tensor:
         """Return logit_BK of one pass, whose gradients explainers take; see `logits_of`.

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from swag.channels import grey_B1HW
 from swag.rng import generator
 from swag.signals import Signals
 
@@ -54,13 +55,12 @@ def uniform_noise(signals: Signals) -> Tensor:
 
 
 def sobel_magnitude(image_BCHW: Tensor) -> Tensor:
-    """Return the magnitude of the Sobel gradient of the grey image (ITU-R 709 weights).
+    """Return the magnitude of the Sobel gradient of the grey image (ITU-R 709 weights; of other
+    than three channels their mean).
 
     Borders repeat the outermost pixel, so that a constant image has no edges.
     """
-    weights = image_BCHW.new_tensor([0.2125, 0.7154, 0.0721]).view(1, 3, 1, 1)
-    grey_B1HW = F.pad((image_BCHW * weights).sum(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
-    grey_BHW = grey_B1HW[:, 0]
+    grey_BHW = F.pad(grey_B1HW(image_BCHW), (1, 1, 1, 1), mode="replicate")[:, 0]
     # Differences before sums: they are exactly zero where nothing changes.
     across_BHW = grey_BHW[:, :, 2:] - grey_BHW[:, :, :-2]
     down_BHW = grey_BHW[:, 2:] - grey_BHW[:, :-2]

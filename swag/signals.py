@@ -8,10 +8,10 @@ from typing import TypeVar, cast
 
 import numpy as np
 import torch
-from skimage.color import rgb2lab
 from torch import Tensor
 
 from swag.backward import captured, guide, recording
+from swag.channels import colours_BHWC
 from swag.classifier import Classifier
 from swag.targets import ranked_class
 from swag.types import Batch
@@ -35,6 +35,11 @@ class Signals:
     def __init__(
         self, classifier: Classifier, batch: Batch, needs: Iterable[str] = frozenset()
     ) -> None:
+        if batch.image_BCHW.shape[1] != classifier.num_channels:
+            raise ValueError(
+                f"images have {batch.image_BCHW.shape[1]} channels, and the model's mean and std "
+                f"are of {classifier.num_channels}; give it as many of both as images have channels"
+            )
         self.classifier = classifier
         self.batch = batch
         self._needs = frozenset(needs)
@@ -102,9 +107,8 @@ class Signals:
 
     @cached_property
     def lab_BHWC(self) -> np.ndarray:
-        """The [0, 1] image in CIELAB (D65), float64 on the CPU."""
-        image_BHWC = self.batch.image_BCHW.permute(0, 2, 3, 1).cpu().double().numpy()
-        return cast(np.ndarray, rgb2lab(image_BHWC))
+        """What superpixels compare pixels by: CIELAB, or see `swag.channels.colours_BHWC`."""
+        return colours_BHWC(self.batch.image_BCHW)
 
     def segments(self, segmenter: Callable[[Signals], Tensor]) -> Tensor:
         """Return labels_BHW, int64 from 0 without gaps in each image, on the batch's device."""

@@ -5,9 +5,10 @@ B images of a batch, C colour channels, H and W pixels down and across, h and w 
 map, F channels of a layer or of a feature array, K classes, T points of a curve or perturbed copies
 of one image, N masks, S superpixels. `labels_BHW` holds the number of each pixel's superpixel.
 
-Words: an *image* is in [0, 1], RGB, at the network's input size. The *target* is the class whose
-score is explained. A *saliency* is one float per pixel, higher is more important. An *explainer*
-makes saliencies, a *metric* judges them, a *score* is what a metric returns.
+Words: an *image* is in [0, 1], RGB where it has three channels, at the network's input size. The
+*target* is the class whose score is explained. A *saliency* is one float per pixel, higher is more
+important. An *explainer* makes saliencies, a *metric* judges them, a *score* is what a metric
+returns.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Batch:
     """
 
     image_BCHW: Tensor
-    """float32 in [0, 1], RGB, not normalised."""
+    """float32 in [0, 1], not normalised; three channels are RGB."""
     image_ids: tuple[str, ...]
     target_B: Tensor | None = None
     """int64 classes to explain; None: that at `target_place` on the unmodified image."""
@@ -53,8 +54,8 @@ class Batch:
 
     def __post_init__(self) -> None:
         shape = tuple(self.image_BCHW.shape)
-        if len(shape) != 4 or shape[1] != 3:
-            raise ValueError(f"images must have shape (B, 3, H, W), got {shape}")
+        if len(shape) != 4 or shape[1] < 1:
+            raise ValueError(f"images must have shape (B, C, H, W), got {shape}")
         if shape[0] == 0:
             raise ValueError("a batch needs at least one image, got none")
         if len(self.image_ids) != shape[0]:

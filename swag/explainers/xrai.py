@@ -49,6 +49,8 @@ class XRAI:
 
     def __call__(self, signals: Signals) -> Tensor:
         image_BHWC = signals.batch.image_BCHW.permute(0, 2, 3, 1).cpu().numpy()
+        if image_BHWC.shape[-1] not in {1, 3}:
+            image_BHWC = signals.lab_BHWC  # as many channels as regions are defined for
         # scikit-image's segmentation lets go of the interpreter, so it hides behind the passes.
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             labels_of_B = pool.map(segmentations, image_BHWC)

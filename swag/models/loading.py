@@ -28,7 +28,8 @@ class ModelSpec:
     """Which model, with which weights, and how its images are normalised.
 
     Raises:
-        ValueError: `mean` or `std` are not three numbers, or a `std` is not positive.
+        ValueError: `mean` and `std` have not one number for each channel, or a `std` is not
+            positive.
     """
 
     architecture: str
@@ -51,9 +52,10 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         mean, std = self.mean or IMAGENET_MEAN, self.std or IMAGENET_STD
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        if len(mean) != len(std) or not mean or min(std) <= 0:
             raise ValueError(
-                f"mean and std must be three numbers each, std positive, got {mean} and {std}"
+                "mean and std must be a number for each channel, std positive, got "
+                f"{mean} and {std}"
             )
 
 

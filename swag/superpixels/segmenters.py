@@ -130,7 +130,10 @@ class Quickshift:
 def _colour_BHWC(signals: Signals, implementation: Implementation) -> Tensor:
     if implementation == "skimage":
         return torch.from_numpy(signals.lab_BHWC)
-    return signals.once("lab_on_device", lambda: lab_BHWC(signals.batch.image_BCHW))
+    image_BCHW = signals.batch.image_BCHW
+    if image_BCHW.shape[1] != 3:
+        return torch.from_numpy(signals.lab_BHWC).to(image_BCHW.device)
+    return signals.once("lab_on_device", lambda: lab_BHWC(image_BCHW))
 
 
 def _scaled_BHW(signals: Signals, source: Source) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from torch import nn
 
 from swagflow.data import Sample
 from swagflow.store.run_folder import Store
@@ -150,3 +151,31 @@ def test_labels_of_other_classes_than_the_model_s_are_not_stored(runner: Runner)
     assert found["label"].isna().all()
     assert found["prediction"].notna().all()
     assert Store(runner.uri).read_benchmark().target == "predicted"
+
+
+def grey_cnn() -> nn.Module:
+    """A small model that sees grey images."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 2),
+    )
+
+
+@pytest.mark.usefixtures("quick_report")
+def test_a_grey_model_sees_photographs_in_grey(runner: Runner) -> None:
+    spec = {"architecture": "tests.engine.test_targets:grey_cnn", "weights": "random:0"}
+    models = {"grey": {**spec, "mean": [0.5], "std": [0.25]}}
+    explainers = {"centre": {}, "swag": {"superpixels": {"num_segments": 6}}}
+    roar = {"train": "more", "explainers": ["centre"], "fractions": [0.0, 0.5], "repeats": 1}
+    datasets = {
+        "squares": {"type": "tests.support.plugins:Squares"},
+        "more": {"type": "tests.support.plugins:Squares", "generation": 1},
+    }
+    fast = {**roar, "epochs": 1, "batch_size": 4}
+    raw: dict[str, Any] = {"models": models, "explainers": explainers, "datasets": datasets}
+    assert runner(**raw, roar={"squares": fast}) == 0
+    assert rows(runner)["value"].notna().all()
+    assert Store(runner.uri).read_roar()["accuracy"].notna().all()

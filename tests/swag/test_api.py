@@ -54,8 +54,11 @@ def test_targets_are_one_class_or_one_for_each_image(target: Any) -> None:
     ("arguments", "message"),
     [
         ({"images": images(2)[:0]}, "at least one image, got none"),
-        ({"images": images(2)[:, :1]}, r"must have shape \(B, 3, H, W\), got \(2, 1, 32, 32\)"),
-        ({"images": images(2)[0, 0]}, r"must have shape \(B, 3, H, W\), got \(32, 32\)"),
+        (
+            {"images": images(2)[:, :1]},
+            "images have 1 channels, and the model's mean and std are of 3",
+        ),
+        ({"images": images(2)[0, 0]}, r"must have shape \(B, C, H, W\), got \(32, 32\)"),
         ({"images": images(2) * 255}, r"must lie in \[0, 1\]"),
         ({"target": [1, 2, 3]}, r"one for each of 2, got shape \(3,\)"),
         ({"target": [[1], [2]]}, r"one for each of 2, got shape \(2, 1\)"),
@@ -79,5 +82,9 @@ def test_every_mistake_is_one_clear_error(arguments: dict[str, Any], message: st
 
 def test_a_model_of_one_channel_is_told_what_it_got() -> None:
     grey = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(ValueError, match="does not take images of three channels"):
+    with pytest.raises(ValueError, match="does not take images of 3 channels"):
+        swag.explain(grey.eval(), images(1), method="vanilla_gradient")
+    with pytest.raises(
+        ValueError, match="images have 3 channels, and the model's mean and std are"
+    ):
         swag.explain(grey.eval(), images(1), method="vanilla_gradient", mean=(0.5,), std=(0.5,))

@@ -172,7 +172,7 @@ def test_every_mistake_is_one_clear_error(
 
 @pytest.mark.parametrize("fields", [{"mean": (0.5,)}, {"std": (1.0, 0.0, 1.0)}])
 def test_a_normalisation_is_three_numbers(fields: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="mean and std must be three numbers each"):
+    with pytest.raises(ValueError, match="mean and std must be a number for each channel"):
         ModelSpec(architecture="tiny_vgg", **fields)
 
 

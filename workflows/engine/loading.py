@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from swag.channels import with_channels
+from swag.classifier import Classifier
 from swag.targets import Target
 from swag.types import Batch
 
@@ -92,9 +94,14 @@ class Loader:
         return self._datasets[name]
 
 
-def to_batch(loaded: Loaded, seed: int, device: torch.device) -> Batch:
-    """Return the images that could be loaded, which have one size, as a batch."""
-    samples, target = loaded.samples, loaded.target
+def to_batch(loaded: Loaded, seed: int, classifier: Classifier) -> Batch:
+    """Return the images that could be loaded, which have one size, as a batch for a model.
+
+    Raises:
+        ValueError: they have other channels than the model.
+    """
+    samples, target, device = loaded.samples, loaded.target, classifier.device
+    image_BCHW = torch.stack([sample.image_CHW for sample in samples])
     masks = [sample.mask_HW for sample in samples]
     known = [mask for mask in masks if mask is not None]
     label_B = torch.tensor([-1 if s.label is None else s.label for s in samples], device=device)
@@ -102,7 +109,7 @@ def to_batch(loaded: Loaded, seed: int, device: torch.device) -> Batch:
     if target.kind != "top":
         target_B = label_B if target.kind == "label" else torch.full_like(label_B, target.number)
     return Batch(
-        image_BCHW=torch.stack([sample.image_CHW for sample in samples]).to(device),
+        image_BCHW=with_channels(image_BCHW, classifier.num_channels).to(device),
         image_ids=tuple(sample.image_id for sample in samples),
         seed=seed,
         target_B=target_B,

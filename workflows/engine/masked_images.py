@@ -49,7 +49,7 @@ class MaskedImages:
     def _read(self, positions: list[int], classifier: Classifier) -> tuple[Tensor, Tensor]:
         """Return normalised images, 0 where pixels are removed, and labels."""
         image_BCHW, label_B = self._images.take(np.array(positions))
-        x_BCHW = classifier.normalise(image_BCHW.to(classifier.device).float() / 255)
+        x_BCHW = classifier.prepared(image_BCHW.to(classifier.device).float() / 255)
         if self._bits is not None:
             packed = np.stack([self._bits[self._images.image_ids[p]] for p in positions])
             size = x_BCHW.shape[2:]

@@ -109,7 +109,9 @@ def _identify(name: str, spec: ModelSpec, size: tuple[int, int]) -> _Known:
     with as_user_error(f"models.{name}"):
         classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
         try:
-            logit_1K = classifier.all_logits(classifier.normalise(torch.zeros(1, 3, *size)))
+            logit_1K = classifier.all_logits(
+                classifier.normalise(torch.zeros(1, classifier.num_channels, *size))
+            )
         except RuntimeError as error:
             height, width = size
             raise UserError(

@@ -178,8 +178,8 @@ class Workshop:
                 if task.stored_parts is None
             )
         )
-        batch = to_batch(loaded, self.benchmark.seed, self.device)
         classifier = self._classifier(shard.dataset, shard.model)
+        batch = to_batch(loaded, self.benchmark.seed, classifier)
         signals = Signals(classifier, batch, needs)
         return Bench(shard, signals, loaded.errors, loaded.num_labels)
 

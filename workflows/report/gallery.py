@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from swag.channels import LUMA, shown_3HW
+
 from ..data import Dataset
 from ..errors import ImageError
 from ..store.experiments import Experiment
@@ -79,7 +81,7 @@ def overlay(image_HWC: Bytes | None, saliency_HW: NDArray[np.float32]) -> Bytes:
     heat_HW3 = mpl.colormaps["inferno"](stretched(saliency_HW))[..., :3]
     if image_HWC is None:
         return _eight_bit(heat_HW3)
-    grey_HW1 = (image_HWC @ np.array([0.2125, 0.7154, 0.0721]))[..., None] / 255
+    grey_HW1 = (image_HWC @ np.array(LUMA))[..., None] / 255
     return _eight_bit(0.35 * grey_HW1 + 0.65 * heat_HW3)
 
 
@@ -130,7 +132,7 @@ def save_explanation(
 
 def to_bytes(image_CHW: NDArray[np.float32]) -> Bytes:
     """Return an image in [0, 1] as 8-bit pixels, channels last."""
-    return _eight_bit(np.moveaxis(image_CHW, 0, -1))
+    return _eight_bit(np.moveaxis(shown_3HW(image_CHW), 0, -1))
 
 
 def jpeg(image: Bytes) -> bytes:

@@ -102,8 +102,8 @@ class Images:
         size = classifier.batch_size
         for start in range(mine.start, mine.stop, size):
             image_BCHW, label_B = self.take(np.arange(start, min(start + size, mine.stop)))
-            image_BCHW = image_BCHW.to(classifier.device).float() / 255
-            probability_BK = classifier.probabilities(classifier.normalise(image_BCHW))
+            x_BCHW = classifier.prepared(image_BCHW.to(classifier.device).float() / 255)
+            probability_BK = classifier.probabilities(x_BCHW)
             correct += (probability_BK.argmax(1) == label_B.to(classifier.device)).sum()
         return int(group.sum(correct)) / len(self.label_N)
 

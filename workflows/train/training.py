@@ -103,7 +103,7 @@ class Training:
             for image_BCHW, label_B in self.images.batches(
                 config.recipe, epoch, config.augmentation, group
             ):
-                yield classifier.normalise(image_BCHW.to(device)), label_B.to(device)
+                yield classifier.prepared(image_BCHW), label_B.to(device)
 
         fit(model, batches, self.config.recipe, folder.file("checkpoint.pt"), after, group=group)
         if group.rank == 0:
