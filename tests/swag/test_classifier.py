@@ -129,7 +129,7 @@ def test_images_must_be_in_the_unit_range() -> None:
         (images(1) * 255, r"not 0\.\.255"),
         (images(1) - 1, "not normalised"),
         (images(1).int(), "must be float"),
-        (images(1)[0], r"shape \(B, 3, H, W\), got \(3, 32, 32\)"),
+        (images(1)[0], r"shape \(B, C, H, W\), got \(3, 32, 32\)"),
         (images(1) * float("nan"), "must be finite"),
     ):
         with pytest.raises(ValueError, match=message):
