@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from swag.parallel import each
 from swag.signals import Signals, require_classes
 
 
@@ -50,11 +51,17 @@ def target_probability(signals: Signals, counts: Sequence[int], perturb: Perturb
 
 
 def target_scores(
-    signals: Signals, counts: Sequence[int], perturb: Perturb, read: Read
+    signals: Signals,
+    counts: Sequence[int],
+    perturb: Perturb,
+    read: Read,
+    *,
+    in_threads: bool = False,
 ) -> list[Tensor]:
     """Return per image what is read of the target, score_T, on each of `counts[image]` copies.
 
-    Copies of several images share a pass, so that every pass but the last is full.
+    Copies of several images share a pass, so that every pass but the last is full. Where copies
+    take long to make, a thread of the CPU makes those of an image (`in_threads`).
 
     Raises:
         ValueError: a target is none of the model's classes.
@@ -67,8 +74,12 @@ def target_scores(
     copies_NCHW = normalised_BCHW.new_empty((size, *normalised_BCHW.shape[1:]))
     found: list[list[Tensor]] = [[normalised_BCHW.new_empty(0)] for _ in counts]
     for parts in passes(counts, classifier.batch_size):
-        for part in parts:
-            perturb(part, copies_NCHW[part.rows])
+        rows = [copies_NCHW[part.rows] for part in parts]
+        if in_threads and copies_NCHW.device.type == "cpu":
+            each(perturb, parts, rows)
+        else:
+            for part, copies_TCHW in zip(parts, rows, strict=True):
+                perturb(part, copies_TCHW)
         score_NK = read(classifier.all_logits(copies_NCHW[: parts[-1].rows.stop]))
         for part in parts:
             found[part.image].append(score_NK[part.rows, targets[part.image]].clone())

@@ -96,7 +96,9 @@ where it is removed; writes normalised copies_TCHW into the tensor that it is gi
 class Filling(Protocol):
     """Says what takes the place of pixels that are removed.
 
-    It is a part of a metric's configuration, as a segmenter is, and follows the same rules.
+    It is a part of a metric's configuration, as a segmenter is, and follows the same rules. One
+    whose painter takes longer than a copy of memory may say `in_threads = True`: on a CPU the
+    copies of several images are then painted at once.
     """
 
     @property

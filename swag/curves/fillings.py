@@ -149,6 +149,7 @@ class NoisyLinear:
     """
 
     is_constant: ClassVar[bool] = False
+    in_threads: ClassVar[bool] = True
 
     noise: float = 0.01
     """Standard deviation in units of the normalised image."""

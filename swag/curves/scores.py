@@ -100,7 +100,9 @@ def curves(signals: Signals, step_BHW: Tensor, points: Points, course: Course) -
         is_shown(step_BHW[part.image], point_T[:, None, None, None], out=shown_T1HW)
         paint(part.image, shown_T1HW, copies_TCHW)
 
-    parts = [torch.stack(target_scores(signals, [last - first] * len(step_BHW), perturb, read))]
+    counts = [last - first] * len(step_BHW)
+    slow = getattr(course.filling, "in_threads", False)
+    parts = [torch.stack(target_scores(signals, counts, perturb, read, in_threads=slow))]
     if starts_free:
         parts.insert(0, _blank(signals, paint, read) if insert else whole_B1)
     if ends_free:

@@ -4,7 +4,6 @@ segmenters.py   those that a configuration names and that look at the picture: S
 grid.py         those that do not: single pixels, and squares
 slic.py         SLIC of many images at once, on their device; lab.py (colours) and connected.py
                 (one piece for each superpixel) are parts of it
-parallel.py     one image at a time, on several threads
 pooling.py      mean, maximum, median or sum of a value over superpixels
 """
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from swag.checks import require_one_of, require_positive
 from swag.importance import Source, gradient_need, pixel_importance
+from swag.parallel import each
 from swag.signals import Signals
 from swag.superpixels.lab import lab_BHWC
-from swag.superpixels.parallel import each
 from swag.superpixels.slic import slic_BHW
 
 Features = Literal["image", "image_gradient", "gradient"]

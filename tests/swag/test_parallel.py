@@ -7,10 +7,10 @@ import threading
 import pytest
 import torch
 
+from swag.parallel import each
 from swag.protocols import Segmenter
 from swag.signals import Signals
 from swag.superpixels import SLIC, Quickshift
-from swag.superpixels.parallel import each
 from swagflow.engine import resources
 from swagflow.engine.resources import Resources
 from tests.support.toys import batch_of, images, toy
