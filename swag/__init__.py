@@ -1,7 +1,7 @@
-"""Explanations of CNNs and how faithful they are: PyTorch in, tensors out."""
+"""Explanations of image classifiers and how faithful they are: PyTorch in, tensors out."""
 
-from swag.api import explain
-from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS, SEGMENTERS
+from swag.api import explain, score
+from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
 from swag.classifier import Classifier
 from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
 from swag.signals import Signals
@@ -10,6 +10,7 @@ from swag.types import Batch, Score
 __all__ = [
     "EXPLAINERS",
     "EXPLAINER_METRICS",
+    "FILLINGS",
     "METRICS",
     "SEGMENTERS",
     "Batch",
@@ -21,5 +22,6 @@ __all__ = [
     "Segmenter",
     "Signals",
     "explain",
+    "score",
 ]
 __version__ = "0.2.0"

@@ -1,20 +1,23 @@
-"""The first contact: one call from a model and images to saliencies."""
+"""The first contact: one call from a model and images to saliencies, and one to their scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from swag.catalog import EXPLAINERS
+from swag.catalog import EXPLAINERS, METRICS
 from swag.classifier import Classifier, frozen
 from swag.lookup import preset
-from swag.protocols import Explainer
+from swag.protocols import Explainer, Metric
 from swag.signals import Signals
 from swag.targets import Target
-from swag.types import Batch
+from swag.types import Batch, Score
 
 
 def explain(
@@ -56,27 +59,102 @@ def explain(
     >>> explain(model, torch.rand(2, 3, 64, 64), method="grad_cam").shape
     torch.Size([2, 64, 64])
     """
-    if isinstance(model, nn.Module):
-        _require_float32(model)
-        with frozen(model):
-            classifier = Classifier(model, **classifier_options)
-            return explain(
-                classifier, images, method=method, target=target, seed=seed, image_ids=image_ids
+    with _classifier(model, classifier_options) as classifier:
+        explainer = _explainer(method)
+        batch = _batch(classifier, images, target, seed, image_ids)
+        with _channels_told(images):
+            saliency_BHW = explainer(Signals(classifier, batch, explainer.needs))
+    return saliency_BHW[0] if images.ndim == 3 else saliency_BHW
+
+
+def score(  # noqa: PLR0913 - each may be left out
+    model: nn.Module | Classifier,
+    images: Tensor,
+    maps: Tensor | np.ndarray,
+    *,
+    metric: str | Metric = "deletion",
+    target: str | int | Sequence[int] | Tensor | None = None,
+    boxes: Sequence[Tensor | None] | None = None,
+    masks: Tensor | None = None,
+    seed: int = 0,
+    image_ids: Sequence[str] | None = None,
+    **classifier_options: Any,
+) -> Score:
+    """Return how faithful ready maps are, whoever made them: one value for each image.
+
+    Args:
+        model, images, target, seed, image_ids, classifier_options: as in `explain`.
+        maps: one value for each pixel, (B, H, W), or (H, W) for one image; higher is more
+            important.
+        metric: a name of `swag.METRICS`, or a metric with fields of your own.
+        boxes: per image its object's boxes, (N, 4) of x0, y0, x1, y1 in pixels, x1 and y1 past the
+            last one; for metrics of localisation.
+        masks: bool (B, H, W), the object's pixels, likewise.
+
+    Raises:
+        ValueError: as `explain`; an unknown metric, maps that do not fit the images or are not
+            finite.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(),
+    ...     torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 10))
+    >>> images, maps = torch.rand(2, 3, 64, 64), torch.rand(2, 64, 64)
+    >>> score(model, images, maps, metric="insertion").value_B.shape
+    torch.Size([2])
+    """
+    with _classifier(model, classifier_options) as classifier:
+        judge = _metric(metric)
+        batch = _batch(classifier, images, target, seed, image_ids)
+        batch = replace(
+            batch,
+            boxes=None if boxes is None else tuple(boxes),
+            mask_BHW=None if masks is None else masks.to(classifier.device),
+        )
+        map_BHW = torch.as_tensor(maps).detach().to(classifier.device, torch.float32)
+        if images.ndim == 3 and map_BHW.ndim == 2:
+            map_BHW = map_BHW[None]
+        with _channels_told(images):
+            return judge(Signals(classifier, batch), map_BHW)
+
+
+@contextmanager
+def _classifier(model: nn.Module | Classifier, options: Mapping[str, Any]) -> Iterator[Classifier]:
+    """Yield a model as a classifier; it is left as it was found."""
+    if not isinstance(model, nn.Module):
+        if options:
+            raise ValueError(
+                f"{', '.join(options)} belong to the Classifier, which is there already"
             )
-    if classifier_options:
-        named = ", ".join(classifier_options)
-        raise ValueError(f"{named} belong to the Classifier, which is there already")
-    explainer = _explainer(method)
-    batch = _batch(model, images, target, seed, image_ids)
+        yield model
+        return
+    _require_float32(model)
+    with frozen(model):
+        yield Classifier(model, **options)
+
+
+@contextmanager
+def _channels_told(images: Tensor) -> Iterator[None]:
+    """Say so where a model's first layer wants other channels than the images have."""
     try:
-        saliency_BHW = explainer(Signals(model, batch, explainer.needs))
+        yield
     except RuntimeError as error:
         if "channels" not in str(error):
             raise
         raise ValueError(
             f"the model does not take images of {images.shape[-3]} channels: {error}"
         ) from error
-    return saliency_BHW[0] if images.ndim == 3 else saliency_BHW
+
+
+def _metric(metric: object) -> Metric:
+    """Return the metric of a name, or what is one."""
+    found = preset("metric", metric, METRICS) if isinstance(metric, str) else metric
+    if isinstance(found, type) or not isinstance(found, Metric) or isinstance(found, Explainer):
+        what = f"the class {found.__name__}" if isinstance(found, type) else repr(found)
+        raise ValueError(
+            f"metric must be the name of a metric or one with its fields, got {what}; "
+            "write Deletion(steps=28), for example, or 'deletion'"
+        )
+    return found
 
 
 def _explainer(method: object) -> Explainer:
