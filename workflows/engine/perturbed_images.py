@@ -36,7 +36,7 @@ class PerturbedImages:
         rng = generator(self.recipe.seed, str(epoch), "tuning_epoch")
         device = classifier.device
         for image_BCHW, label_B in self.images.batches(self.recipe, epoch, self.augmentation):
-            x_BCHW = classifier.normalise(image_BCHW.to(device))
+            x_BCHW = classifier.prepared(image_BCHW)
             height, width = x_BCHW.shape[2:]
             shown_BHW = self.perturbation((height, width), len(x_BCHW), rng).to(device)
             yield x_BCHW.masked_fill_(~shown_BHW[:, None], 0.0), label_B.to(device)
