@@ -17,7 +17,7 @@ from swag.models import ModelSpec, load_classifier
 from swag.signals import Signals
 from swag.types import Batch
 from swagflow.cli.status import show_status
-from swagflow.config.load import resolve
+from swagflow.config.load import load_benchmark, resolve
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.plan import cell_of
@@ -232,10 +232,31 @@ def test_bad_settings(fields: dict[str, object], message: str) -> None:
         resolve({**changed(**TUNED), "tuning": {"squares": {**TUNING_OF_SQUARES, **fields}}})
 
 
+def test_images_of_other_classes_train_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = {"architecture": "tests.support.plugins:toy_cnn", "weights": "random:0"}
+    benchmark = resolve({**changed(**TUNED), "models": {"toy": {**spec, "num_classes": 3}}})
+    message = r"tuning\.squares\.train: more_squares has 2 classes, and toy tells 3 apart"
+    with pytest.raises(UserError, match=message):
+        open_benchmark(benchmark)
+
+
+def test_a_model_without_softmax_is_not_tuned(runner: Runner) -> None:
+    spec = {"architecture": "tests.support.plugins:toy_cnn", "weights": "random:0"}
+    assert runner(**{**TUNED, "models": {"toy": {**spec, "output": "sigmoid"}}}) == 1
+    assert "this one has output: sigmoid; leave it out of" in values(runner.folder)["error"].iloc[0]
+
+
 def test_models_are_tuned_only_where_a_metric_asks_for_it() -> None:
     benchmark = resolve(changed(**{**TUNED, "metrics": {"deletion": {}}}))
     assert not benchmark.tuning
     assert list(benchmark.datasets) == ["squares"]
+    only = load_benchmark("in-distribution", only=["deletion"])
+    assert (list(only.datasets), only.tuning) == (["digit_scenes"], {})
+    tuned = load_benchmark("in-distribution", only=["idsds"])
+    assert list(tuned.datasets) == ["digit_scenes", "digit_scenes_train"]
+    assert list(tuned.tuning) == ["digit_scenes"]
+    less = load_benchmark("in-distribution", ["metrics=[deletion]", "roar={}"])
+    assert (list(less.datasets), less.tuning) == (["digit_scenes"], {})
 
 
 def key_with(cell: CellName = CELL, subjects: Any = None, **sections: Any) -> tuple[str, str]:

@@ -32,7 +32,15 @@ class PerturbedImages:
 
         They depend on the recipe's seed and the epoch only, so that an interrupted job goes on as
         if it had not been.
+
+        Raises:
+            ValueError: the model's outputs are not those of a softmax.
         """
+        if classifier.output not in {"softmax", "logit"}:
+            raise ValueError(
+                "models are fine-tuned by the cross entropy of a softmax, and this one has output: "
+                f"{classifier.output}; leave it out of experiments of such metrics"
+            )
         rng = generator(self.recipe.seed, str(epoch), "tuning_epoch")
         device = classifier.device
         for image_BCHW, label_B in self.images.batches(self.recipe, epoch, self.augmentation):

@@ -21,7 +21,6 @@ from .source import Run
 from .sweeps import SweepPlot, sweep_of, sweep_panels
 from .tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
 from .texts import ROAR, MetricText
-from .tuned_texts import roar_cost, tuned_cost
 
 BAND_RESAMPLES = 1000  # a band is only looked at, and every point of every curve has one
 MOST_METHODS = 20  # of which a table of a sweep, a plot of curves or a row of pictures is readable
@@ -103,7 +102,7 @@ def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
     metric, show = str(experiment.metric), experiment.show
     higher = run.described.higher_is_better(metric)
     rules = bootstrap_rules(higher_is_better=higher, seed=run.seed)
-    cost = tuned_cost(run.described, metric, experiment.datasets)
+    cost = run.cost(metric, experiment.datasets)
     heading = _heading(show, name, f"{name}_{metric}", _machines(scores), cost)
     paper = paper_values(show.paper)
     table = make_table(scores, run.kinds(experiment.explainers), rules, _as_printed(run, paper))
@@ -167,7 +166,7 @@ def _roar_section(run: Run) -> Section | None:
     rules = Rules(higher_is_better=False, interval=student_interval, tested=False)
     one = scores[scores["variant"] == names.ROAR_VARIANTS[0]]
     fractions = {dataset: sorted(roar.fractions) for dataset, roar in settings.items()}
-    heading = _heading(show, "remove and retrain", ROAR_NAME, roar_cost(run.described))
+    heading = _heading(show, "remove and retrain", ROAR_NAME, run.cost_of_retraining)
     drawings = []
     if show.curves is not False:
         panels = curve_panels(one, explainers, run.labels, student_interval, fractions)
