@@ -34,10 +34,12 @@ from swag.explainers import (
     VanillaGradient,
 )
 from swag.metrics import (
+    IDSDS,
     ROCAUC,
     Deletion,
     Efficiency,
     EnergyInBox,
+    FFidelity,
     Insertion,
     MaskIoU,
     PerturbationCurve,
@@ -90,6 +92,8 @@ METRICS: dict[str, Metric] = {
     "road_lerf": PerturbationCurve(
         fill=NoisyLinear(), score="correct", fractions=ROAD, order="least_relevant_first"
     ),
+    "idsds": IDSDS(),
+    "f_fidelity": FFidelity(),
     "weak_localisation": WeakLocalisation(),
     "pointing_game": PointingGame(),
     "energy_in_box": EnergyInBox(),

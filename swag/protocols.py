@@ -1,12 +1,14 @@
 """What explainers, metrics, segmenters and fillings are: protocols that any class may fulfil.
 
 Each is a frozen dataclass: its fields are its configuration, and its `version` grows when its
-numbers change. Three attributes may be left out, and are read by the functions below:
+numbers change. Four attributes may be left out, and are read by the functions below:
 
 - `num_forwards` and `num_backwards`, 0 without them: the model passes of an image that it runs by
   itself, beside the classification and the gradients that `needs` announces, which all methods of
   a batch share. Both may be properties of the fields. A plan counts them, and a method with passes
   of its own that does not say so looks cheaper than it is.
+- `num_forwards_once`, 0 without it: forward passes of an image that a metric runs once for all its
+  saliencies, because they do not depend on them.
 - `superpixels`, None without it: the segmenter whose labels an explainer or metric reads by
   `signals.segments`. A plan counts it once for all that have an equal one.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor
 
 from swag.classifier import Classifier
@@ -51,6 +54,28 @@ class Metric(Protocol):
 
     def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
         """Score each image's saliency."""
+
+
+class Perturbation(Protocol):
+    """What images lose while a model is fine-tuned; its `version` grows as everywhere."""
+
+    version: ClassVar[int]
+
+    def __call__(self, size: tuple[int, int], count: int, rng: np.random.Generator) -> Tensor:
+        """Draw for `count` images which pixels stay, bool (B, H, W) on the CPU."""
+
+
+@runtime_checkable
+class TunedMetric(Metric, Protocol):
+    """Judges saliencies by a model that knows perturbed images.
+
+    Its signals are those of the model under study after it was fine-tuned on images with what
+    `perturbation` takes away at 0 after normalisation. Saliencies and targets are of the model
+    before.
+    """
+
+    @property
+    def perturbation(self) -> Perturbation: ...
 
 
 @runtime_checkable
@@ -119,6 +144,11 @@ class Passes(NamedTuple):
 def passes_of(item: object) -> Passes:
     """Return the passes that an explainer or metric runs by itself."""
     return Passes(getattr(item, "num_forwards", 0), getattr(item, "num_backwards", 0))
+
+
+def forwards_once(item: object) -> int:
+    """Return the passes that a metric runs once for all saliencies of an image."""
+    return int(getattr(item, "num_forwards_once", 0))
 
 
 def segmenter_of(item: object) -> Segmenter | None:

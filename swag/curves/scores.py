@@ -84,7 +84,7 @@ def curves(signals: Signals, step_BHW: Tensor, points: Points, course: Course) -
         step_BHW: the last point at which a pixel is as it was at the beginning.
     """
     paint, insert = course.filling(signals), course.insert
-    read = _read(signals.classifier, course.reading)
+    read = reader(signals.classifier, course.reading)
     whole_B1 = _of_target(signals, read)
     starts_free = points.from_nothing and (course.filling.is_constant or not insert)
     ends_free = points.to_everything and (course.filling.is_constant or insert)
@@ -115,7 +115,7 @@ def curves(signals: Signals, step_BHW: Tensor, points: Points, course: Course) -
 
 def whole_score(signals: Signals, reading: Reading) -> Tensor:
     """Return what is read of the unmodified images, (B, 1); NaN where that is divided by 0."""
-    whole_B1 = _of_target(signals, _read(signals.classifier, reading))
+    whole_B1 = _of_target(signals, reader(signals.classifier, reading))
     return (
         whole_B1 / whole_B1.where(whole_B1 != 0, torch.nan) if reading == "relative" else whole_B1
     )
@@ -144,7 +144,8 @@ def _blank(signals: Signals, paint: Painter, read: Read) -> Tensor:
     return read(logit_K[None])[0, signals.target_B][:, None]
 
 
-def _read(classifier: Classifier, reading: Reading) -> Read:
+def reader(classifier: Classifier, reading: Reading) -> Read:
+    """Return what reads each class's score_NK of its logit_NK."""
     if reading == "logit":
         return lambda logit_NK: logit_NK
     if reading == "correct":

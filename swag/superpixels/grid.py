@@ -44,3 +44,21 @@ def _everywhere(signals: Signals, side: int) -> Tensor:
     row_H, column_W = torch.arange(height) // side, torch.arange(width) // side
     labels_HW = row_H[:, None] * across + column_W
     return labels_HW.to(signals.batch.device).repeat(count, 1, 1)
+
+
+def cells_of(size: tuple[int, int], cells: int) -> Tensor:
+    """Return the cell of each pixel in a grid of `cells` rows and columns, row-major, int64 (H, W).
+
+    Cells differ by a pixel at most in height and width.
+
+    Raises:
+        ValueError: a side has less pixels than there are cells.
+    """
+    height, width = size
+    if min(size) < cells:
+        raise ValueError(
+            f"images of {height}x{width} pixels have no grid of {cells}x{cells} cells; ask for "
+            "fewer cells"
+        )
+    row_H, column_W = (torch.arange(side) * cells // side for side in size)
+    return row_H[:, None] * cells + column_W

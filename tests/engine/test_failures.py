@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from swagflow.engine import workshop
+from swagflow.engine import classifiers
 from swagflow.engine.work import attempt
 from swagflow.errors import StorageError
 from swagflow.store.failures import MAX_BYTES, FailureFiles, failure_texts
@@ -168,7 +168,7 @@ def test_what_fails_around_the_tasks_is_rows_too(
     def fail(*_: object, **__: object) -> None:
         raise MemoryError("no room for the model")
 
-    monkeypatch.setattr(workshop, "load_classifier", fail)
+    monkeypatch.setattr(classifiers, "load_classifier", fail)
     assert runner("datasets.squares.images=4", explainers={"centre": {}, "grad_cam": {}}) == 1
     scores = runner.scores()
     assert len(scores) == 8

@@ -36,6 +36,7 @@ from swagflow.forecast.cost import (
     Subject,
 )
 from swagflow.forecast.plan_table import PlanOptions, parse_rates, short, span, totals
+from swagflow.forecast.rehearsal import masks, ranks, scores
 from swagflow.forecast.throughput import Throughput, Unit, measure
 from swagflow.store.run_folder import Store
 from tests.support.runs import changed
@@ -128,6 +129,10 @@ def test_every_unit_is_measured_and_kept_in_a_file(tmp_path: Path) -> None:
     assert all(0 <= seconds < 10 for seconds in known.seconds.values())
     known.save(tmp_path / "machine.json")
     assert Throughput.load(tmp_path / "machine.json") == known
+
+
+def test_storage_is_timed_on_parts_that_can_be_read() -> None:
+    assert min(ranks((16, 16)), masks("region", (16, 16), 4), scores(4)) > 0
 
 
 def test_an_unknown_unit_and_a_bad_file_are_user_errors(tmp_path: Path) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from swag.catalog import METRICS
+from swag.metrics import IDSDS, Deletion, FFidelity
 from swag.metrics.efficiency import Efficiency
 from swagflow.config.identity import describe
 from swagflow.report.names import Labels
 from swagflow.report.sections import build_sections
 from swagflow.report.source import Run
 from swagflow.report.texts import metric_text
+from swagflow.report.tuned_texts import roar_cost, tuned_cost
 from swagflow.store.described import Described
+from swagflow.store.experiments import Roar, Tuning
 from tests.support.fake_run import fake_benchmark, fake_explainer, make_run
 
 
@@ -89,6 +93,55 @@ def test_curves_are_explained_by_their_fields() -> None:
     blurred = metric_text("insertion_blur", describe(METRICS["insertion_blur"]))
     assert "come back where there was the blurred image (sigma 5)" in blurred.definition
     assert blurred.curve_x == "Pixels inserted"
+
+
+def test_metrics_of_tuned_models_are_explained_by_their_fields() -> None:
+    finer = metric_text("idsds", describe(IDSDS(cells=5, score="probability")))
+    assert finer.label == "IDSDS"
+    assert "Each of the 25 cells of a 5\u00d75 grid alone" in finer.definition
+    assert "what the class loses of its probability" in finer.definition
+    less = FFidelity(fractions=(0.2, 0.6), alpha=0.4, beta=0.05, num_samples=7)
+    text = metric_text("mine", describe(less))
+    assert text.label == "F-Fidelity, mine"
+    assert "most salient 20%, 60% of an image" in text.definition
+    assert "a share of 0.4 of them, and never more than 5% of the image" in text.definition
+    assert "7 random draws of each share" in text.definition
+    assert (text.points, text.from_zero) == ((0.2, 0.6), False)
+
+
+def costing(metric: str, fields: dict[str, Any], **more: Any) -> Described:
+    plain: dict[str, Any] = {"datasets": {}, "models": {}, "explainers": {}, **more}
+    tuned = {"tuned_with": {"class": "P"}}
+    return Described(name="costs", metrics={metric: {**fields, **tuned}}, **plain)
+
+
+def test_the_cost_of_a_tuned_model_is_counted_in_passes() -> None:
+    tuning = {"a": Tuning(train="t", epochs=3), "b": Tuning(train="t", epochs=3)}
+    counts = {"num_images": {"a": 5, "t": 200}, "tuning": tuning}
+    once = "Cost: each model is fine-tuned once for all methods, 3 epochs of 200 images each "
+    once += "(600 images forward and backward)"
+    found = tuned_cost(costing("x", describe(IDSDS(cells=3)), **counts), "x", ("a", "b"))
+    assert found == f"{once}. Then 10 passes an image serve all methods."
+    less = describe(FFidelity(fractions=(0.2, 0.6), num_samples=300))
+    found = tuned_cost(costing("x", less, **counts), "x", ("a",))
+    assert found == f"{once}. Then 1,200 passes an image for each method, and one for all."
+    found = tuned_cost(costing("x", {"class": "IDSDS", "module": "m"}, **counts), "x", ("a",))
+    assert found == f"{once}."
+    assert tuned_cost(described_of(Deletion()), "x", ("a",)) == ""
+
+
+def described_of(metric: object) -> Described:
+    plain: dict[str, Any] = {"datasets": {}, "models": {}, "explainers": {}}
+    return Described(name="costs", metrics={"x": describe(metric)}, **plain)
+
+
+def test_the_cost_of_retraining_is_counted_in_passes() -> None:
+    roar = Roar(train="t", explainers=("p", "q"), fractions=(0.0, 0.5), repeats=2, epochs=4)
+    described = costing("x", {}, num_images={"t": 10}, roar={"a": roar})
+    assert roar_cost(described) == (
+        "Cost: 6 trainings of each model, 4 epochs of 10 images each (40 images forward and "
+        "backward)."
+    )
 
 
 def test_a_metric_of_one_s_own_is_called_by_its_name_and_says_what_it_is() -> None:

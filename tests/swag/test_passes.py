@@ -12,6 +12,7 @@ from swag.catalog import EXPLAINERS, METRICS
 from swag.explainers import LIME
 from swag.protocols import (
     Passes,
+    forwards_once,
     needs_of,
     passes_of,
     segmenter_of,
@@ -47,7 +48,8 @@ class Watched(Signals):
 
 def declared(item: object) -> Passes:
     shared, own = shared_passes(needs_of(item)), passes_of(item)
-    sums = (NUM_IMAGES * (a + b) for a, b in zip(shared, own, strict=True))
+    once = Passes(forwards_once(item), 0)
+    sums = (NUM_IMAGES * sum(parts) for parts in zip(shared, own, once, strict=True))
     return Passes(*sums)
 
 
@@ -80,7 +82,8 @@ def test_a_metric_runs_the_passes_that_it_declares(name: str) -> None:
     metric(signals, saliency_BHW)
     found, expected = signals.run, declared(metric)
     # A curve's blank image is computed once for each model, where it is the same for all images.
-    constant = getattr(getattr(metric, "fill", None), "is_constant", True)
+    fill = getattr(metric, "fill", None)
+    constant = fill is not None and getattr(fill, "is_constant", True)
     blank = 1 if expected.forwards > NUM_IMAGES and constant else 0
     assert found == (expected.forwards + blank, expected.backwards)
 

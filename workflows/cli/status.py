@@ -70,6 +70,9 @@ def show_status(uri: str, console: Console) -> int:
     console.print(table)
     for state in status.unfinished:
         console.print(_unfinished(state), soft_wrap=True, highlight=False)
+    for job in status.missing_tunings:
+        text = f"unfinished: {job.subject} is not fine-tuned yet for {job.metric}"
+        console.print(text, soft_wrap=True, highlight=False)
     if status.missing_jobs:
         counted = f"{len(status.missing_jobs)} of {len(status.jobs)}"
         console.print(f"unfinished: {counted} trainings of remove and retrain are missing")

@@ -7,11 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from swag.protocols import TunedMetric
 from swag.targets import Target
 
 from ..errors import UserError, as_user_error
 from ..store.described import PREDICTED
-from ..store.experiments import Experiment, RankedMetrics, Roar
+from ..store.experiments import Experiment, RankedMetrics, Recipe, Roar, Tuning
 from .benchmark import Benchmark
 from .compose import trained_only
 from .fields import configured, mapping_of, require_known
@@ -61,6 +62,37 @@ def roar_of(raw: Mapping[str, Any]) -> dict[str, Roar]:
     return result
 
 
+def tuning_of(raw: Mapping[str, Any]) -> dict[str, Tuning]:
+    """Return how models are fine-tuned, by the data set that is judged; raises as above."""
+    return {
+        name: configured(Tuning(train=""), fields, f"tuning.{name}")
+        for name, fields in mapping_of(raw.get("tuning") or {}, "tuning").items()
+    }
+
+
+def without_idle_tunings(benchmark: Benchmark) -> Benchmark:
+    """Return a benchmark whose models are fine-tuned only where a metric asks for it.
+
+    A data set that only trains goes with the tuning that it is for.
+    """
+    used = {
+        dataset
+        for experiment in benchmark.experiments.values()
+        if isinstance(benchmark.metrics.get(experiment.metric or ""), TunedMetric)
+        for dataset in experiment.datasets
+    }
+    kept = {name: tuning for name, tuning in benchmark.tuning.items() if name in used}
+    idle = {tuning.train for name, tuning in benchmark.tuning.items() if name not in used}
+    recipes: list[Recipe] = [*kept.values(), *benchmark.roar.values()]
+    needed = {recipe.train for recipe in recipes}
+    for experiment in benchmark.experiments.values():
+        needed.update(experiment.datasets)
+    datasets = {
+        name: config for name, config in benchmark.datasets.items() if name not in idle - needed
+    }
+    return dataclasses.replace(benchmark, tuning=kept, datasets=datasets)
+
+
 def rankings_of(raw: Mapping[str, Any]) -> dict[str, RankedMetrics]:
     """Return the metrics whose orders of the methods are compared; raises as above."""
     return {
@@ -81,6 +113,9 @@ def target_of(raw: Mapping[str, Any]) -> str:
 def check_references(benchmark: Benchmark) -> None:
     """Raise UserError where an experiment names what is not there, or two would write one file."""
     check_files(benchmark.experiments, benchmark.roar)
+    for name, tuning in benchmark.tuning.items():
+        require_known(name, benchmark.datasets, f"tuning.{name}")
+        require_known(tuning.train, benchmark.datasets, f"tuning.{name}.train")
     for name, experiment in benchmark.experiments.items():
         path = f"experiments.{name}"
         if experiment.metric is not None:
@@ -89,6 +124,7 @@ def check_references(benchmark: Benchmark) -> None:
         for section in ("explainers", "datasets", "models"):
             for item in getattr(experiment, section):
                 require_known(item, getattr(benchmark, section), f"{path}.{section}.{item}")
+        _check_tuned(benchmark, experiment, path)
     for name, ranking in benchmark.rankings.items():
         _check_ranking(benchmark, ranking, f"rankings.{name}")
     for name, roar in benchmark.roar.items():
@@ -97,6 +133,19 @@ def check_references(benchmark: Benchmark) -> None:
         for section in ("explainers", "models"):
             for item in getattr(roar, section):
                 require_known(item, getattr(benchmark, section), f"roar.{name}.{section}.{item}")
+
+
+def _check_tuned(benchmark: Benchmark, experiment: Experiment, path: str) -> None:
+    """Raise UserError where a metric's model is to be fine-tuned and no images are there for it."""
+    metric = benchmark.metrics.get(experiment.metric or "")
+    for dataset in experiment.datasets:
+        if isinstance(metric, TunedMetric) and dataset not in benchmark.tuning:
+            raise UserError(
+                f"{path}: {experiment.metric!r} scores with a model that was fine-tuned on "
+                f"perturbed images, and tuning.{dataset} does not say on which; add "
+                f"tuning: {{{dataset}: {{train: DATASET}}}} with a data set of the same classes "
+                "that is not scored"
+            )
 
 
 def _check_ranking(benchmark: Benchmark, ranking: RankedMetrics, path: str) -> None:

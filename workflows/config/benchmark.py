@@ -10,7 +10,7 @@ from swag.protocols import Explainer, ExplainerMetric, Metric
 
 from ..data import DatasetConfig
 from ..store.described import PREDICTED
-from ..store.experiments import Experiment, RankedMetrics, Roar
+from ..store.experiments import Experiment, RankedMetrics, Roar, Tuning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,8 @@ class Benchmark:
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     roar: Mapping[str, Roar] = field(default_factory=dict)
     """By the data set that validates."""
+    tuning: Mapping[str, Tuning] = field(default_factory=dict)
+    """By the data set whose saliencies are judged."""
     rankings: Mapping[str, RankedMetrics] = field(default_factory=dict)
     on: Mapping[str, Mapping[str, ModelSpec]] = field(default_factory=dict)
     """model -> data set -> its specification there, where it differs (fine-tuned weights)."""
@@ -43,7 +45,8 @@ class Benchmark:
     def model_spec(self, dataset: str, model: str) -> ModelSpec:
         """Return a model as it is on a data set; on one that only trains, as where it validates."""
         special = self.on.get(model, {})
-        judged = {roar.train: validation for validation, roar in self.roar.items()}
+        recipes = [*self.tuning.items(), *self.roar.items()]
+        judged = {recipe.train: validation for validation, recipe in recipes}
         for name in (dataset, judged.get(dataset, dataset)):
             if name in special:
                 return special[name]

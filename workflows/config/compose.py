@@ -78,9 +78,12 @@ def select(raw: Raw, only: Sequence[str]) -> None:
     roar = roar if ROAR in only else {}
     kept = {name: experiments[name] for name in only if name in experiments}
     everything = {"datasets": scored, "models": raw.get("models") or {}, "explainers": ()}
+    tuned = mapping_of(raw.get("tuning") or {}, "tuning")
     users = [*kept.values(), *({"datasets": [k, v.get("train")], **v} for k, v in roar.items())]
     for section, default in everything.items():
         used = {name for user in users for name in user.get(section) or default}
+        if section == "datasets":
+            used |= {fields.get("train") for name, fields in tuned.items() if name in used}
         raw[section] = {k: v for k, v in (raw.get(section) or {}).items() if k in used}
     used = {experiment.get("metric", "deletion") for experiment in kept.values()}
     metrics = raw.get("metrics") or {}
@@ -92,14 +95,17 @@ def select(raw: Raw, only: Sequence[str]) -> None:
 
 
 def trained_only(raw: Mapping[str, Any]) -> set[str]:
-    """Return the data sets whose images train and are not scored: they, or `roar`, say so."""
+    """Return the data sets whose images train and are not scored.
+
+    They say so themselves, or `roar` or `tuning` does.
+    """
     flagged = {
         name
         for name, fields in mapping_of(raw.get("datasets") or {}, "datasets").items()
         if fields.get(TRAINS)
     }
-    roar = mapping_of(raw.get("roar") or {}, "roar")
-    return flagged | {str(fields.get("train")) for fields in roar.values()}
+    recipes = [mapping_of(raw.get(section) or {}, section) for section in ("roar", "tuning")]
+    return flagged | {str(fields.get("train")) for each in recipes for fields in each.values()}
 
 
 def prune(raw: Raw) -> None:
@@ -123,7 +129,13 @@ def prune(raw: Raw) -> None:
         and (present := _present(fields, there)) is not None
     }
     raw["rankings"] = _present_rankings(raw, there)
-    trained = {fields.get("train") for fields in raw["roar"].values()}
+    raw["tuning"] = {
+        name: fields
+        for name, fields in mapping_of(raw.get("tuning") or {}, "tuning").items()
+        if {name, fields.get("train")} <= there["datasets"].keys()
+    }
+    recipes = [*raw["roar"].values(), *raw["tuning"].values()]
+    trained = {fields.get("train") for fields in recipes}
     raw["datasets"] = {
         name: fields
         for name, fields in there["datasets"].items()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..store.described import Described, Fields
+from swag.protocols import TunedMetric
+
+from ..store.described import TUNED_WITH, Described, Fields
 from ..store.parts import Subject
 from .benchmark import Benchmark
 from .identity import describe
@@ -37,11 +39,13 @@ def describe_benchmark(
                 "higher_is_better": metric.higher_is_better,
                 **_about(metric),
                 **({"is_timing": True} if name in benchmark.timings else {}),
+                **_tuned_with(metric),
             }
             for name, metric in metrics.items()
         },
         experiments=dict(benchmark.experiments),
         roar=dict(benchmark.roar),
+        tuning=dict(benchmark.tuning),
         rankings=dict(benchmark.rankings),
         on={name: _each(special) for name, special in benchmark.on.items()},
         explainers_on={name: _each(own) for name, own in benchmark.explainers_on.items()},
@@ -56,6 +60,11 @@ def describe_benchmark(
 
 def _each(configured: Mapping[str, Any]) -> dict[str, Fields]:
     return {name: describe(item) for name, item in configured.items()}
+
+
+def _tuned_with(metric: object) -> dict[str, Fields]:
+    """Return the perturbation that a metric's model is fine-tuned with, if it is."""
+    return {TUNED_WITH: describe(metric.perturbation)} if isinstance(metric, TunedMetric) else {}
 
 
 def _about(configured: object) -> dict[str, str]:

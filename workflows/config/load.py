@@ -17,7 +17,16 @@ from swag.protocols import ExplainerMetric, Metric
 
 from ..data import DatasetConfig
 from ..errors import UserError
-from .asked import check_references, checked_name, experiments_of, rankings_of, roar_of, target_of
+from .asked import (
+    check_references,
+    checked_name,
+    experiments_of,
+    rankings_of,
+    roar_of,
+    target_of,
+    tuning_of,
+    without_idle_tunings,
+)
 from .benchmark import Benchmark
 from .compose import SECTIONS, TRAINS, expand_grids, include, prune, select
 from .fields import configured, mapping_of, require_known
@@ -140,6 +149,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         timings={k: metric for k, metric in metrics.items() if isinstance(metric, ExplainerMetric)},
         experiments=experiments_of(raw),
         roar=roar_of(raw),
+        tuning=tuning_of(raw),
         rankings=rankings_of(raw),
         seed=_integer(raw.get("seed", 0), "seed", 0),
         target=target_of(raw),
@@ -147,7 +157,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),
     )
     check_references(benchmark)
-    return benchmark
+    return without_idle_tunings(benchmark)
 
 
 def datasets_of(entries: Mapping[str, dict[str, Any]]) -> dict[str, DatasetConfig]:

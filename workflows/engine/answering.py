@@ -37,6 +37,12 @@ def require_classes(
     ]
     if target.kind == "label" and any(e.covers(*subject) for e in benchmark.experiments.values()):
         wishes.insert(0, "target: label")
+    wishes += [
+        f"tuning.{name}.train"
+        for name, tuning in benchmark.tuning.items()
+        if tuning.train == dataset
+        and any(experiment.covers(name, model) for experiment in benchmark.experiments.values())
+    ]
     if wishes and len(class_names) != num_classes:
         has = f"has {len(class_names)} classes" if class_names else "has no labels"
         raise UserError(

@@ -1,4 +1,4 @@
-"""What a run folder lacks, handed to workers: shards, then retrainings, then timings."""
+"""What a run folder lacks, handed to workers: fine-tunings, shards, retrainings, timings."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from .roar import RoarWorker
 from .shard_worker import ShardWorker
 from .timings import TimingWorker
 from .todo import Todo
+from .tuning import TuningWorker
 from .work import Dispatcher, Job
 
 
 def carry_out(job: Job, todo: Todo, dispatcher: Dispatcher, console: Console) -> None:
-    """Compute a plan's shards, then train, then time while nothing else runs."""
+    """Tune what scores, compute shards, then retrain, then time while nothing else runs."""
     plan, timings = todo.plan, todo.timings
     with ExitStack() as connected:
         connected.enter_context(dispatcher.connected())
+        if todo.tunings:
+            with meter(console, len(todo.tunings), "fine-tuning", "jobs") as progress:
+                for tuned in dispatcher.reports(TuningWorker, job, todo.tunings):
+                    progress.advance(1, f"{tuned.job.subject} for {tuned.job.metric}")
         if plan.shards:
             with meter(console, plan.num_rows, job.benchmark.name) as progress:
                 for report in dispatcher.reports(ShardWorker, job, plan.shards):

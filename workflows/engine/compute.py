@@ -42,8 +42,9 @@ def compute(
             forget_errors(store)
         todo = todo_of(opened, store)
         log.info(
-            "%s: %d shards, %d timings and %d retrainings to do; outdated files: %d, %d and %d",
-            store.uri,
+            "%s: %d fine-tunings, %d shards, %d timings and %d retrainings to do; outdated files: "
+            "%d, %d and %d",
+            *(store.uri, len(todo.tunings)),
             *(len(todo.plan.shards), len(todo.timings.shards), len(todo.jobs)),
             *(len(todo.plan.outdated), len(todo.timings.outdated), len(todo.replaced)),
         )
@@ -64,6 +65,7 @@ def _announcement(todo: Todo, resources: Resources) -> str:
     held = plan.num_rows_wanted - plan.num_rows
     parts = [f"{plan.num_rows} rows to compute in {len(plan.shards)} shards"] if plan.shards else []
     parts += [f"{held} rows held already"] if held else []
+    parts += [f"{len(todo.tunings)} models to fine-tune"] if todo.tunings else []
     parts += [f"{len(jobs)} models to retrain"] if jobs else []
     parts += [f"{len(timings.shards)} methods to time"] if timings.shards else []
     return f"{', '.join(parts)}; {resources}"

@@ -13,6 +13,7 @@ from ..store.run_folder import BENCHMARK, Store
 FIXED = ("name", "seed", "target", "shard_size", "batch_size")
 EXTENT = {
     "roar": ROAR_EXTENT,
+    "tuning": (),
     "explainers": ("version",),
     "metrics": ("version",),
     "subjects": (),

@@ -9,6 +9,7 @@ from typing import Literal
 from ..config.identity import key_of
 from ..store.described import PREDICTED, Described
 from ..store.parts import KEY_DIGITS, Cell, CellName, Part, Subject
+from .tuning_jobs import tuned_model
 
 Reason = Literal["missing", "changed"]
 
@@ -109,9 +110,13 @@ def cell_of(described: Described, name: CellName) -> Cell:
     }
     if described.target != PREDICTED:
         about["target"] = described.target
-    if name.metric is not None:
-        about["metric"] = described.metric(name.metric)
-    return Cell(name, key_of(about))
+    if name.metric is None:
+        return Cell(name, key_of(about))
+    about["metric"] = described.metric(name.metric)
+    tuned = tuned_model(described, name)
+    if tuned:
+        about["tuned"] = tuned.key
+    return Cell(name, key_of(about), tuned.path if tuned else "")
 
 
 def cell_states(described: Described, parts: Iterable[Part]) -> dict[CellName, CellState]:

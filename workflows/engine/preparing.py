@@ -73,10 +73,15 @@ def frame_of(own: Preparation | None) -> Frame:
 def _models(benchmark: Benchmark, dataset: str) -> list[str]:
     """Return the models that see a data set."""
     trained = [roar for name, roar in benchmark.roar.items() if dataset in {name, roar.train}]
+    judged = [name for name, tuning in benchmark.tuning.items() if dataset == tuning.train]
     return [
         model
         for model in benchmark.models
-        if any(e.covers(dataset, model) for e in benchmark.experiments.values())
+        if any(
+            experiment.covers(name, model)
+            for experiment in benchmark.experiments.values()
+            for name in (dataset, *judged)
+        )
         or any(model in (roar.models or (model,)) for roar in trained)
     ]
 

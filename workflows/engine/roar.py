@@ -22,10 +22,10 @@ from ..store.experiments import Roar
 from ..store.failures import FailureFiles
 from ..store.run_folder import Store
 from ..store.tracebacks import Failure
-from ..train.fitting import Fit, fit
+from ..train.fitting import fit
 from ..train.images import Images
 from .masked_images import MaskedImages, removal_bits
-from .roar_jobs import RoarJob
+from .roar_jobs import RoarJob, recipe_of
 from .work import attempt
 
 log = logging.getLogger(__name__)
@@ -38,18 +38,6 @@ class RoarReport:
     job: RoarJob
     seconds: float
     num_errors: int
-
-
-def recipe_of(roar: Roar, seed: int) -> Fit:
-    """Return how a job trains."""
-    return Fit(
-        epochs=roar.epochs,
-        learning_rate=roar.learning_rate,
-        batch_size=roar.batch_size,
-        optimizer=roar.optimizer,
-        schedule=roar.schedule,
-        seed=seed,
-    )
 
 
 class RoarWorker:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from ..config.identity import describe, key_of
 from ..store.described import PREDICTED, Described
-from ..store.experiments import ROAR_EXTENT
+from ..store.experiments import ROAR_EXTENT, Recipe
 from ..store.parts import KEY_DIGITS, Subject
 from ..store.run_folder import Store
+from ..train.fitting import Fit
 
 NO_EXPLAINER = "none"
 VERSION = 1
@@ -73,6 +74,18 @@ def jobs_of(described: Described) -> list[RoarJob]:
                         key = key_of({**about, **own})
                         jobs.append(RoarJob(validation, model, explainer, fraction, repeat, key))
     return sorted(jobs, key=lambda job: (job.repeat, job.fraction))
+
+
+def recipe_of(recipe: Recipe, seed: int) -> Fit:
+    """Return how a job trains, or a model is fine-tuned."""
+    return Fit(
+        epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        batch_size=recipe.batch_size,
+        optimizer=recipe.optimizer,
+        schedule=recipe.schedule,
+        seed=seed,
+    )
 
 
 def missing_jobs(jobs: Iterable[RoarJob], store: Store) -> tuple[list[RoarJob], list[str]]:

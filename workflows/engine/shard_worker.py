@@ -15,7 +15,7 @@ from swag.types import Score
 
 from ..config.benchmark import Benchmark
 from ..errors import DamagedError
-from ..store.parts import Maps
+from ..store.parts import Cell, Maps
 from ..store.tracebacks import Failure
 from .guarding import require_saliency, unchanged
 from .plan import Shard, Task
@@ -60,9 +60,8 @@ class ShardWorker:
         rows = bench.rows(explained.lost)
         num_bad = sum(error is not None for error in rows.errors)
         num_errors = num_bad * (task.stored_parts is None)
-        for name, cell in task.metrics:
-            metric = self._workshop.benchmark.metrics[name]
-            score = attempt(partial(metric, bench.signals, explained.saliency_BHW))
+        for _, cell in task.metrics:
+            score = attempt(partial(self._score, bench, cell, explained.saliency_BHW))
             if isinstance(score, Failure):
                 num_errors += self._workshop.spoil_cell(bench, cell, score)
             else:
@@ -70,6 +69,11 @@ class ShardWorker:
                 self._workshop.store.write_scores(cell, bench.shard.span, rows, kept)
                 num_errors += num_bad
         return num_errors
+
+    def _score(self, bench: Bench, cell: Cell, saliency_BHW: Tensor) -> Score:
+        """Return a metric's score, by the model that was fine-tuned for it where one is."""
+        metric = self._workshop.benchmark.metrics[str(cell.name.metric)]
+        return metric(self._workshop.judge(bench, cell), saliency_BHW)
 
     def _explained(self, bench: Bench, task: Task) -> _Explained:
         """Return the shard's saliencies, read where they are stored, else made and stored."""

@@ -10,6 +10,7 @@ from ..store.parts import CellName, Part
 from ..store.run_folder import Store
 from .plan import CellState, cell_states, timing_states
 from .roar_jobs import RoarJob, jobs_of, missing_jobs
+from .tuning_jobs import TuningJob, missing_tunings
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Status:
     """Masks, scores and timings, in the benchmark's order."""
     jobs: Sequence[RoarJob]
     missing_jobs: Sequence[RoarJob]
+    missing_tunings: Sequence[TuningJob]
+    """Of models that are to score what is missing."""
 
     @property
     def unfinished(self) -> list[CellState]:
@@ -45,7 +48,9 @@ def status_of(store: Store) -> Status:
     }
     jobs = jobs_of(described)
     missing, _ = missing_jobs(jobs, store)
-    return Status(described, list(states.values()), jobs, missing)
+    status = Status(described, list(states.values()), jobs, missing, ())
+    cells = [state.cell for state in status.unfinished]
+    return replace(status, missing_tunings=missing_tunings(cells, store))
 
 
 def _counted(described: Described, parts: Sequence[Part]) -> Described:

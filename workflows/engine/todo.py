@@ -1,4 +1,4 @@
-"""What a run folder lacks of a benchmark: shards, timings, and models to retrain."""
+"""What a run folder lacks of a benchmark: shards, timings, and models to fine-tune and retrain."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .opening import Opened
 from .plan import Plan, make_plan
 from .roar_jobs import RoarJob, jobs_of, missing_jobs
 from .timings import plan_timings
+from .tuning_jobs import TuningJob, missing_tunings
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Todo:
     plan: Plan
     timings: Plan
     jobs: Sequence[RoarJob]
+    tunings: Sequence[TuningJob]
+    """Of the models that score, before the shards are computed."""
     replaced: Sequence[str] = ()
     """Results of jobs that others have replaced."""
 
@@ -30,9 +33,12 @@ def todo_of(opened: Opened, store: Store) -> Todo:
     """Return what a store lacks; nothing but names of files is looked at."""
     parts = store.parts()
     jobs, replaced = missing_jobs(jobs_of(opened.described), store)
+    plan = make_plan(opened.described, opened.image_ids, parts)
+    cells = [cell for shard in plan.shards for task in shard.tasks for _, cell in task.metrics]
     return Todo(
-        make_plan(opened.described, opened.image_ids, parts),
+        plan,
         plan_timings(opened.described, opened.image_ids, parts),
         jobs,
+        missing_tunings(cells, store),
         replaced,
     )

@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import torch
 
-from swag.classifier import Classifier
-from swag.models import load_classifier
 from swag.signals import Signals
 from swag.types import Score
 
@@ -23,10 +21,10 @@ from ..store.failures import FailureFiles
 from ..store.parts import Answers, Cell, Maps, Rows
 from ..store.run_folder import Store
 from ..store.tracebacks import Failure
+from .classifiers import Classifiers
 from .loading import Loaded, Loader, to_batch
 from .plan import Shard, Task
 
-KEPT_MODELS = 2
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -114,7 +112,7 @@ class Workshop:
         self.device = torch.device(device)
         self._failures = FailureFiles(self.store.folder, device_name(self.device))
         self.loader = Loader(benchmark.datasets, benchmark.target)
-        self._classifiers: dict[tuple[str, str], Classifier] = {}
+        self._classifiers = Classifiers(benchmark, self.store.folder, self.device)
 
     def run(self, shard: Shard, run_task: Callable[[Bench, Task], int]) -> ShardReport:
         """Do the tasks of a shard, part by part.
@@ -170,6 +168,23 @@ class Workshop:
         nothing = Score(value_B=torch.zeros(0, dtype=torch.float64))
         self.store.write_scores(cell, shard.span, rows, nothing)
 
+    def judge(self, bench: Bench, cell: Cell) -> Signals:
+        """Return the signals of the model that scores a cell: the one explained, or a tuned one.
+
+        Targets are always those of the model that is explained.
+
+        Raises:
+            ValueError: see `Classifiers.judge`.
+        """
+        if not cell.tuned:
+            return bench.signals
+
+        def made() -> Signals:
+            batch = replace(bench.signals.batch, target_B=bench.signals.target_B)
+            return Signals(self._classifiers.judge(bench.shard.subject, cell.tuned), batch)
+
+        return bench.signals.once(cell.tuned, made)
+
     def _bench(self, shard: Shard, loaded: Loaded) -> Bench:
         needs = frozenset[str]().union(
             *(
@@ -178,23 +193,10 @@ class Workshop:
                 if task.stored_parts is None
             )
         )
-        classifier = self._classifier(shard.dataset, shard.model)
+        classifier = self._classifiers.explained(shard.subject)
         batch = to_batch(loaded, self.benchmark.seed, classifier)
         signals = Signals(classifier, batch, needs)
         return Bench(shard, signals, loaded.errors, loaded.num_labels)
-
-    def _classifier(self, dataset: str, model: str) -> Classifier:
-        key = (dataset, model)
-        if key not in self._classifiers:
-            while len(self._classifiers) >= KEPT_MODELS:
-                self._classifiers.pop(next(iter(self._classifiers)))
-            log.info("loading model %s for %s on %s", model, dataset, self.device)
-            self._classifiers[key] = load_classifier(
-                self.benchmark.model_spec(dataset, model),
-                device=self.device,
-                batch_size=self.benchmark.batch_size,
-            )
-        return self._classifiers[key]
 
 
 def _about(shard: Shard) -> dict[str, str]:

@@ -8,15 +8,24 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from swag.metrics.efficiency import CHEAP_WARM_UP
-from swag.protocols import Explainer, needs_of, passes_of, segmenter_of, shared_passes
+from swag.protocols import (
+    Explainer,
+    TunedMetric,
+    forwards_once,
+    needs_of,
+    passes_of,
+    segmenter_of,
+    shared_passes,
+)
 
 from ..config.benchmark import Benchmark
 from ..data import Dataset
 from ..engine.plan import Shard
 from ..engine.resources import Resources
-from ..engine.roar import recipe_of
-from ..engine.roar_jobs import RoarJob
+from ..engine.roar_jobs import RoarJob, recipe_of
 from ..engine.todo import Todo
+from ..engine.tuning_jobs import TuningJob
+from ..store.experiments import Recipe
 from .throughput import Throughput, Unit, What
 
 BYTES_PER_SCORE = 60
@@ -27,6 +36,8 @@ SHARED = "shared by all"
 """Loading, and the passes whose signals several explainers use."""
 TIMING = "efficiency timings"
 RETRAINING = "remove and retrain"
+TUNING = "fine-tuning"
+"""And what tuned models say of unmodified images."""
 
 
 class Amounts(Counter[Unit]):
@@ -90,6 +101,9 @@ class Estimate:
             for name, line in self._shards(kind, shards):
                 subject = Subject(kind[0], kind[1])
                 lines.setdefault((subject, name), CostLine()).add(line)
+        for tuning in todo.tunings:
+            line = lines.setdefault((Subject(*tuning.subject), TUNING), CostLine())
+            line.add(self._tuning(tuning))
         for job in todo.jobs:
             line = lines.setdefault((Subject(job.dataset, job.model), RETRAINING), CostLine())
             line.add(self._job(job))
@@ -120,6 +134,8 @@ class Estimate:
         self._shared_passes(shared.work, Subject(dataset, model), fresh, images)
         yield SHARED, shared
         seen: set[Unit] = set()
+        once = {metric: None for _, _, metrics in tasks for metric in metrics}
+        yield from self._once(Subject(dataset, model), once, images)
         for name, is_new, metrics in tasks:
             line = CostLine(images, images * (is_new + len(metrics)))
             line.bytes = BYTES_PER_SCORE * images * len(metrics)
@@ -140,21 +156,46 @@ class Estimate:
             line.work[self._unit("scores", "a part", dataset)] += len(shards) * len(metrics)
             yield name, line
 
+    def _once(
+        self, subject: Subject, metrics: Iterable[str], images: int
+    ) -> Iterator[tuple[str, CostLine]]:
+        """Yield what metrics run once for all explainers, and what tuned models classify."""
+        scored = [self._benchmark.metrics[name] for name in metrics]
+        tuned = {item.perturbation for item in scored if isinstance(item, TunedMetric)}
+        passes = len(tuned) + sum(map(forwards_once, dict.fromkeys(scored)))
+        if passes:
+            line = CostLine(images)
+            line.work[self._pass("forward", subject)] += images * passes
+            yield TUNING if tuned else SHARED, line
+
+    def _step(self, recipe: Recipe, subject: Subject, seed: int) -> Unit:
+        """Return a training step of a recipe."""
+        spec = self._benchmark.model_spec(*subject)
+        height, width = self._datasets[subject.dataset].input_size
+        return Unit(
+            "training",
+            f"{spec.architecture} by {recipe.optimizer}",
+            (height, width),
+            recipe.batch_size,
+            (spec, recipe_of(recipe, seed)),
+        )
+
+    def _tuning(self, job: TuningJob) -> CostLine:
+        tuning = self._benchmark.tuning[job.subject.dataset]
+        images = len(self._datasets[tuning.train].image_ids)
+        line = CostLine()
+        step = self._step(tuning, Subject(*job.subject), self._benchmark.seed)
+        line.work[step] = images * tuning.epochs
+        line.work[self._loading(tuning.train)] += images
+        return line
+
     def _job(self, job: RoarJob) -> CostLine:
         roar = self._benchmark.roar[job.dataset]
         training, validation = (
             len(self._datasets[name].image_ids) for name in (roar.train, job.dataset)
         )
-        spec = self._benchmark.model_spec(job.dataset, job.model)
-        height, width = self._datasets[job.dataset].input_size
-        step = Unit(
-            "training",
-            f"{spec.architecture} by {roar.optimizer}",
-            (height, width),
-            roar.batch_size,
-            (spec, recipe_of(roar, job.repeat)),
-        )
         line = CostLine(validation, rows=1)
+        step = self._step(roar, Subject(job.dataset, job.model), job.repeat)
         line.work[step] = training * roar.epochs
         line.work[self._pass("forward", Subject(job.dataset, job.model))] = validation
         if job.fraction:

@@ -176,14 +176,14 @@ def masks(kind: Kind, size: tuple[int, int], count: int) -> float:
     """Return an image's share of a stored part of saliencies."""
     maps = Maps(_saliency(kind, size, count), 0.0, kind)
     return _stored(
-        lambda store: store.write_explanations(_CELL, (0, count), _rows(count), maps)
+        lambda store: store.write_explanations(_CELL, (0, count - 1), _rows(count), maps)
     ) / (count)
 
 
 def scores(count: int) -> float:
     """Return the seconds of a part of scores."""
     score = Score(torch.zeros(count, dtype=torch.float64), torch.rand(count, _NUM_POINTS))
-    return _stored(lambda store: store.write_scores(_CELL, (0, count), _rows(count), score))
+    return _stored(lambda store: store.write_scores(_CELL, (0, count - 1), _rows(count), score))
 
 
 def ranks(size: tuple[int, int]) -> float:
@@ -192,10 +192,10 @@ def ranks(size: tuple[int, int]) -> float:
     maps = Maps(_saliency("region", size, count), 0.0, "region")
 
     def write(store: Store) -> None:
-        store.write_explanations(_CELL, (0, count), _rows(count), maps)
+        store.write_explanations(_CELL, (0, count - 1), _rows(count), maps)
 
     def read(store: Store) -> None:
-        for saliency_HW in store.read_part(_CELL.part(0, count)).values():
+        for saliency_HW in store.read_part(_CELL.part(0, count - 1)).values():
             descending_order(torch.from_numpy(saliency_HW.reshape(1, -1).copy()))
 
     return _stored(read, write) / count

@@ -102,7 +102,8 @@ def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
     metric, show = str(experiment.metric), experiment.show
     higher = run.described.higher_is_better(metric)
     rules = bootstrap_rules(higher_is_better=higher, seed=run.seed)
-    heading = _heading(show, name, f"{name}_{metric}", _machines(scores))
+    cost = run.cost(metric, experiment.datasets)
+    heading = _heading(show, name, f"{name}_{metric}", _machines(scores), cost)
     paper = paper_values(show.paper)
     table = make_table(scores, run.kinds(experiment.explainers), rules, _as_printed(run, paper))
     correct = None if experiment.only_correct else _correct(scores, table, rules)
@@ -165,7 +166,7 @@ def _roar_section(run: Run) -> Section | None:
     rules = Rules(higher_is_better=False, interval=student_interval, tested=False)
     one = scores[scores["variant"] == names.ROAR_VARIANTS[0]]
     fractions = {dataset: sorted(roar.fractions) for dataset, roar in settings.items()}
-    heading = _heading(show, "remove and retrain", ROAR_NAME)
+    heading = _heading(show, "remove and retrain", ROAR_NAME, run.cost_of_retraining)
     drawings = []
     if show.curves is not False:
         panels = curve_panels(one, explainers, run.labels, student_interval, fractions)
@@ -239,8 +240,8 @@ def _picture(asked: Switch | Picture, heading: Heading, stem: str) -> tuple[str,
     return own.number or heading.title, own.stem or stem
 
 
-def _heading(show: Caption, name: str, stem: str, note: str = "") -> Heading:
-    notes = " ".join(text for text in (note, show.note) if text)
+def _heading(show: Caption, name: str, stem: str, *remarks: str) -> Heading:
+    notes = " ".join(text for text in (*remarks, show.note) if text)
     return Heading(
         show.title or names.plain(name), show.number, show.stem or stem, show.intro, notes
     )

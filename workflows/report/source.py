@@ -18,6 +18,7 @@ from ..store.parts import Subject
 from .answers import correct_rows
 from .names import Labels, flat
 from .texts import MetricText, metric_text
+from .tuned_texts import roar_cost, tuned_cost
 
 
 class RunStore(Protocol):
@@ -73,6 +74,14 @@ class Run:
     def text(self, metric: str) -> MetricText:
         """Return how a metric is written about."""
         return metric_text(metric, self.described.metrics[metric])
+
+    def cost(self, metric: str, datasets: Sequence[str]) -> str:
+        """Return what was trained for a metric, and its passes; nothing where nothing was."""
+        return tuned_cost(self.described, metric, datasets)
+
+    @property
+    def cost_of_retraining(self) -> str:
+        return roar_cost(self.described)
 
     def rows_of(self, metric: str) -> pd.DataFrame:
         """Return a metric's rows, in the benchmark's order of data sets and models."""

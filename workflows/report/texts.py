@@ -8,6 +8,7 @@ from typing import Any
 
 from . import names
 from .curve_texts import COLOURS, axes_of, definition_of, label_of
+from .tuned_texts import f_fidelity_definition, fractions_of, idsds_definition
 
 FieldsOf = Mapping[str, Any]
 ANY = ""
@@ -102,6 +103,21 @@ def _perturbation_curve(fields: FieldsOf) -> MetricText:
     return MetricText(label_of(fields), definition_of(fields), **axes_of(fields))
 
 
+def _idsds(fields: FieldsOf) -> MetricText:
+    return MetricText("IDSDS", idsds_definition(fields))
+
+
+def _f_fidelity(fields: FieldsOf) -> MetricText:
+    return MetricText(
+        "F-Fidelity",
+        f_fidelity_definition(fields),
+        curve_x="Pixels of which some are removed",
+        curve_y="Difference, FFid+ less FFid\u2212",
+        from_zero=False,
+        points=fractions_of(fields),
+    )
+
+
 def _pointing_game(fields: FieldsOf) -> MetricText:
     return MetricText(
         "Pointing game",
@@ -165,6 +181,8 @@ _KNOWN: Mapping[str, tuple[str, Callable[[FieldsOf], MetricText]]] = {
     "Deletion": ("deletion", _deletion),
     "Insertion": ("insertion", _insertion),
     "PerturbationCurve": (ANY, _perturbation_curve),
+    "IDSDS": ("idsds", _idsds),
+    "FFidelity": ("f_fidelity", _f_fidelity),
     "WeakLocalisation": ("weak_localisation", lambda _: WEAK_LOCALISATION),
     "PointingGame": ("pointing_game", _pointing_game),
     "EnergyInBox": ("energy_in_box", _energy_in_box),

@@ -12,13 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 from swag.types import Kind
 
 from ..errors import UserError
-from .experiments import Experiment, RankedMetrics, Roar
+from .experiments import Experiment, RankedMetrics, Roar, Tuning
 from .parts import CellName, Subject
 
 Fields = dict[str, Any]
 """Class, version and fields of a configured object."""
 PREDICTED = "predicted"
-FOR_READERS = ("kind", "higher_is_better", "is_timing", "about")
+TUNED_WITH = "tuned_with"
+FOR_READERS = ("kind", "higher_is_better", "is_timing", "about", TUNED_WITH)
 """What a description adds for those who read a run folder; no part of what makes a number."""
 
 
@@ -32,10 +33,13 @@ class Described:
     explainers: dict[str, Fields]
     """With `kind` and, where its class has a docstring, the first line of it as `about`."""
     metrics: dict[str, Fields]
-    """With `higher_is_better`, `about` and, where they judge the explainer itself, `is_timing`."""
+    """With `higher_is_better` and `about`; with `is_timing` where they judge the explainer itself,
+    and `tuned_with`, a perturbation, where a fine-tuned model scores."""
     experiments: dict[str, Experiment] = field(default_factory=dict)
     roar: dict[str, Roar] = field(default_factory=dict)
     """By the data set that validates."""
+    tuning: dict[str, Tuning] = field(default_factory=dict)
+    """By the data set whose saliencies are judged."""
     rankings: dict[str, RankedMetrics] = field(default_factory=dict)
     on: dict[str, dict[str, Fields]] = field(default_factory=dict)
     explainers_on: dict[str, dict[str, Fields]] = field(default_factory=dict)
@@ -89,6 +93,10 @@ class Described:
     def metric(self, name: str) -> Fields:
         """Return what makes a metric's scores what they are."""
         return _identity(self.metrics[name])
+
+    def tuned_with(self, metric: str) -> Fields | None:
+        """Return what a metric's model is fine-tuned with; None where it is the one explained."""
+        return self.metrics[metric].get(TUNED_WITH)
 
     def kind(self, explainer: str) -> Kind:
         return cast(Kind, self.explainers[explainer]["kind"])

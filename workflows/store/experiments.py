@@ -143,17 +143,11 @@ of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roar:
-    """Remove and retrain (Hooker et al., 2019): models trained again without the salient pixels."""
+class Recipe:
+    """How a model is trained for the sake of a score."""
 
     train: str
-    """The data set whose images train; the one that this belongs to validates."""
-    explainers: tuple[str, ...]
-    models: tuple[str, ...] = ()
-    """Empty: all."""
-    fractions: tuple[float, ...] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
-    """Of an image's pixels that are removed; 0 is trained once for all explainers."""
-    repeats: int = 5
+    """The data set whose images train; the one that this belongs to is judged."""
     epochs: int = 50
     learning_rate: float = 0.001
     batch_size: int = 32
@@ -161,6 +155,35 @@ class Roar:
     schedule: Literal["constant", "cosine"] = "constant"
     flip: bool = True
     """Mirror each training image left to right with chance 1/2."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.learning_rate <= 0:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning(Recipe):
+    """How models are fine-tuned on perturbed images, once for each kind of perturbation.
+
+    Metrics that score with such a model (`swag.protocols.TunedMetric`) say what is perturbed.
+    """
+
+    epochs: int = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roar(Recipe):
+    """Remove and retrain (Hooker et al., 2019): models trained again without the salient pixels."""
+
+    explainers: tuple[str, ...]
+    models: tuple[str, ...] = ()
+    """Empty: all."""
+    fractions: tuple[float, ...] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
+    """Of an image's pixels that are removed; 0 is trained once for all explainers."""
+    repeats: int = 5
     start: Literal["pretrained", "scratch"] = "pretrained"
     show: RoarShow = field(default=RoarShow(), metadata={NEW_FIELD: True})
     """Where several data sets validate, the first one's counts."""
@@ -168,8 +191,6 @@ class Roar:
     def __post_init__(self) -> None:
         if not self.fractions or any(not 0 <= fraction < 1 for fraction in self.fractions):
             raise ValueError(f"fractions must lie in [0, 1), got {list(self.fractions)}")
-        for name in ("repeats", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+        if self.repeats < 1:
+            raise ValueError(f"repeats must be at least 1, got {self.repeats}")
+        super().__post_init__()

@@ -78,6 +78,8 @@ class Cell:
     name: CellName
     key: str
     """sha256 of everything that makes the numbers what they are."""
+    tuned: str = ""
+    """Where the model that scores is, without the ending of a file; empty: the one explained."""
 
     def part(self, first: int, last: int) -> str:
         return f"{self.name.folder}/{first:06d}-{last:06d}-{self.key[:KEY_DIGITS]}.parquet"

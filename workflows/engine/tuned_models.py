@@ -1,0 +1,56 @@
+"""Files of fine-tuned models: weights, and what is known of them, written last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from swag.models import weights_sha256
+
+from ..store.files import Folder
+
+
+def save_tuned(folder: Folder, path: str, model: nn.Module, about: Mapping[str, Any]) -> None:
+    """Store a model; its weights count once its description is there."""
+    state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
+    folder.write(f"{path}.safetensors", save(state))
+    content = {**about, "weights_sha256": weights_sha256(model)}
+    folder.write(f"{path}.json", json.dumps(content, indent=2).encode())
+    folder.file(_reason(path)).remove()
+
+
+def save_reason(folder: Folder, path: str, error: str) -> None:
+    """Store why a model could not be fine-tuned, for the rows that it was to score."""
+    folder.write(_reason(path), error.encode())
+
+
+def load_tuned(folder: Folder, path: str, model: nn.Module) -> None:
+    """Put the stored weights into a model.
+
+    Raises:
+        ValueError: there are none, because the fine-tuning failed, or they are damaged.
+    """
+    about, weights = folder.find(f"{path}.json"), folder.find(f"{path}.safetensors")
+    if about is None or weights is None:
+        reason = folder.find(_reason(path))
+        why = "it is not there" if reason is None else f"its fine-tuning failed: {reason.decode()}"
+        raise ValueError(f"no model to score with: {why}")
+    try:
+        model.load_state_dict(load(weights))
+        intact = weights_sha256(model) == json.loads(about)["weights_sha256"]
+    except (SafetensorError, RuntimeError, ValueError, LookupError):
+        intact = False
+    if not intact:
+        raise ValueError(
+            f"{path}.safetensors does not hold what was written; delete it and {path}.json, and "
+            "run again with --retry-errors"
+        )
+
+
+def _reason(path: str) -> str:
+    return f"{path}.failed"
