@@ -92,7 +92,7 @@ def test_workers_log_to_the_files_of_rays_session(
     deadline = time.monotonic() + 30
     while not lines() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert any("INFO swagflow.engine.workshop: loading model toy" in line for line in lines())
+    assert any("INFO swagflow.engine.classifiers: loading model toy" in line for line in lines())
     assert not any("DEBUG" in line for line in lines())
 
 
