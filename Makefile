@@ -9,7 +9,7 @@ FAST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 SLOW := $(BIN)/pytest -m 'slow and not gpu' --timeout 900
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark test check fast format lint types slow clean
+.PHONY: help benchmark test check fast format lint types slow chaos clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -38,6 +38,9 @@ fast: $(VENV)/.installed-dev
 
 slow: $(VENV)/.installed-dev
 	$(SLOW) $(ARGS)
+
+chaos: $(VENV)/.installed-dev ## kill every process of a run in every way and phase, and run it again: half an hour
+	SWAGFLOW_CHAOS=2 $(BIN)/pytest -m slow tests/chaos $(ARGS)
 
 clean: ## remove the environment and all caches; run folders stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 EXIT_MISSING_ROWS = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 class UserError(Exception):

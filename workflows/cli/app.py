@@ -11,7 +11,7 @@ from rich.console import Console
 
 from .. import __version__
 from . import check, data, explain, list, plan, report, run, status, submit, train  # noqa: A004
-from .guard import guarded
+from .guard import guarded, heed_sigterm
 from .options import Verbose
 
 app = typer.Typer(
@@ -56,4 +56,5 @@ app.add_typer(data.app, name="data")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every user error is one message and exit code 2."""
+    heed_sigterm()
     sys.exit(guarded(lambda: app(arguments, standalone_mode=False), Console(stderr=True)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -35,10 +34,8 @@ def check_run(uri: str, console: Console, *, delete: bool = False) -> int:
     for _, problem in store.verify():
         checked += 1
         problems += [problem] if problem else []
-    try:
-        store.read_provenance()
-    except json.JSONDecodeError as error:
-        problems.append(f"{PROVENANCE}: {error}")
+    store.read_provenance()
+    problems += [store.damaged[PROVENANCE]] if PROVENANCE in store.damaged else []
     for problem in problems:
         console.print(problem, soft_wrap=True, highlight=False, markup=False)
     files = f"{checked:,} files of rows"

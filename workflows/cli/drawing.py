@@ -25,12 +25,13 @@ def draw(store: Store, open_dataset: OpenDataset, *, anew: bool) -> tuple[Store,
     """
     from ..report import build_report
     from ..store.failures import ReadOnce, failed_rows
-    from ..store.freshness import is_drawn, mark_drawn, rows_key
+    from ..store.freshness import forget_drawn, is_drawn, mark_drawn, rows_key
 
     settled, key = ReadOnce(store), rows_key(store)
     failed_rows(settled)  # reads every score, and so finds what is damaged
     if not anew and (store.damaged or is_drawn(store, key)):
         return settled, []
+    forget_drawn(store)
     written = build_report(settled, open_datasets=open_dataset)
     if not store.damaged:
         mark_drawn(store, key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +11,21 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ..errors import EXIT_INTERRUPTED, EXIT_USER_ERROR, UserError
+from ..errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USER_ERROR, UserError
 from .extras import how_to_install
+
+_terminated = threading.Event()
+
+
+def heed_sigterm() -> None:
+    """Let SIGTERM end this process's command as Ctrl-C does, so that its workers end with it."""
+
+    def interrupt(*_: object) -> None:
+        # Of all exceptions, Ray passes on only this one.
+        _terminated.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def guarded(command: Callable[[], Any], console: Console) -> int:
@@ -38,6 +53,7 @@ def guarded(command: Callable[[], Any], console: Console) -> int:
             "Interrupted. What was finished is stored; the same command goes on from there.",
             soft_wrap=True,
         )
+        result = EXIT_TERMINATED if _terminated.is_set() else EXIT_INTERRUPTED
     return result if isinstance(result, int) else 0
 
 

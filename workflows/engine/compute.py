@@ -50,12 +50,13 @@ def compute(
         )
         store.write_benchmark(description)
         store.folder.delete_all((*todo.plan.outdated, *todo.timings.outdated, *todo.replaced))
+        if todo or not store.read_provenance():
+            resources = asdict(dispatcher.resources)
+            store.write_provenance(provenance(opened.described.subjects, resources))
         if not todo:
             console.print("Nothing to compute: the run folder holds every row.")
             return False
         console.print(_announcement(todo, dispatcher.resources), soft_wrap=True)
-        resources = asdict(dispatcher.resources)
-        store.write_provenance(provenance(opened.described.subjects, resources))
         carry_out(Job(opened.benchmark, store.uri), todo, dispatcher, console)
     return True
 

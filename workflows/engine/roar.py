@@ -45,7 +45,7 @@ class RoarWorker:
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
         self._benchmark = benchmark
-        self._store = Store(uri)
+        self._store = Store(uri, begun=True)
         self._device = torch.device(device)
         self._failures = FailureFiles(self._store.folder, device_name(self._device))
         self._images: dict[str, Images] = {}

@@ -108,7 +108,7 @@ class Workshop:
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
         self.benchmark = benchmark
-        self.store = Store(uri)
+        self.store = Store(uri, begun=True)
         self.device = torch.device(device)
         self._failures = FailureFiles(self.store.folder, device_name(self.device))
         self.loader = Loader(benchmark.datasets, benchmark.target)

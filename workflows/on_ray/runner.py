@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -45,6 +46,8 @@ class _Actor:
         *,
         log_level: int = logging.WARNING,
     ) -> None:
+        # Ray's handler raises SystemExit in the midst of the work, which would become its result.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         setup_worker(log_level)
         tune_allocator()
         torch.set_num_threads(resources.threads_with(gpus_of_node()))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +16,7 @@ from ray.exceptions import AuthenticationError
 from ..engine.address import check_listener, no_answer
 from ..engine.resources import Resources
 from ..errors import UserError
+from .failures import last_line
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +59,29 @@ def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
         check_listener(resources.address)
         options["address"] = resources.address
     try:
-        ray.init(**{**options, **chosen})
+        with _sigterm_kept():
+            ray.init(**{**options, **chosen})
     except (ConnectionError, ValueError, AuthenticationError) as error:
         raise UserError(no_answer(resources.address, error)) from error
+    except Exception as error:
+        if type(error) is not Exception:  # a Ray that does not come up has no class of its own
+            raise
+        raise UserError(
+            f"Ray did not start ({last_line(error)}); the same command goes on from what is "
+            "stored, and with --workers 0 it needs no Ray"
+        ) from error
     log.info(
         "connected to Ray at %s: %s", resources.address or "this machine", ray.cluster_resources()
     )
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Undo Ray's way of ending a driver, which tells nothing and leaves with another exit code."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def gpus_of_node() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
@@ -19,6 +20,8 @@ Fields = dict[str, Any]
 """Class, version and fields of a configured object."""
 PREDICTED = "predicted"
 TUNED_WITH = "tuned_with"
+CHECKSUM = b"# sha256 of what follows: "
+"""What the first line begins with; versions before 0.2 did not write it."""
 FOR_READERS = ("kind", "higher_is_better", "is_timing", "about", TUNED_WITH)
 """What a description adds for those who read a run folder; no part of what makes a number."""
 
@@ -60,17 +63,25 @@ class Described:
         Raises:
             UserError: it is damaged or no description of a benchmark.
         """
+        line, _, text = content.partition(b"\n")
         try:
+            if line.startswith(CHECKSUM) and line.strip() != _checksum(text):
+                raise ValueError("it is not what was written")
             return TypeAdapter(cls).validate_python(yaml.safe_load(content))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            problem = str(error).splitlines()[0]
         except ValidationError as error:
             first = error.errors()[0]
             problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            problem = str(error).splitlines()[0]
         raise UserError(
             f"benchmark.yaml of the run folder {uri!r} cannot be read ({problem}); put back the "
-            "one that 'swagflow run' wrote, or run the same benchmark into the folder without it"
+            "one that 'swagflow run' wrote, or choose another --run-dir"
         )
+
+    def encoded(self) -> bytes:
+        """Return it as a file, which tells whether it is whole: a part of YAML is YAML too."""
+        text = yaml.safe_dump(self.plain(), sort_keys=False, allow_unicode=True).encode()
+        return _checksum(text) + b"\n" + text
 
     def plain(self) -> dict[str, Any]:
         """Return it as data for YAML."""
@@ -140,6 +151,12 @@ class Described:
             for explainer in experiment.explainers
         ]
         return list(dict.fromkeys(names))
+
+
+def _checksum(text: bytes) -> bytes:
+    """Return the first line; other ends of lines, as of a checkout, make no other text."""
+    digest = hashlib.sha256(text.replace(b"\r\n", b"\n")).hexdigest()
+    return CHECKSUM + digest.encode()
 
 
 def _identity(description: Mapping[str, Any]) -> Fields:

@@ -43,6 +43,8 @@ class Folder:
 
     filesystem: fs.FileSystem
     root: str
+    marker: str = ""
+    """A file without which a local folder is gone: nothing is written to it then."""
 
     @classmethod
     def at(cls, uri: str) -> Folder:
@@ -131,9 +133,21 @@ class Folder:
         path = self.path(relative)
         with self.answering():
             if self.is_local:
-                _replace(Path(path), content)
+                self._require_marker()
+                try:
+                    _replace(Path(path), content)
+                except FileNotFoundError:
+                    self._require_marker()
+                    raise
             else:
                 _uninterrupted(lambda: _put(self.filesystem, path, content))
+
+    def _require_marker(self) -> None:
+        if self.marker and not self.exists(self.marker):
+            raise StorageError(
+                f"the folder {self.root!r} was taken away while it was written to: it has no "
+                f"{self.marker} any more; put it back, and the same command goes on from there"
+            )
 
     def file(self, relative: str) -> StoredFile:
         return StoredFile(self, relative)

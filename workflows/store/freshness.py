@@ -26,6 +26,11 @@ def is_drawn(store: Store, key: str) -> bool:
     return store.folder.find(DRAWN) == key.encode() and store.folder.exists("report.html")
 
 
+def forget_drawn(store: Store) -> None:
+    """Take note that the report is about to be written, and shows no rows until it is marked."""
+    store.folder.file(DRAWN).remove()
+
+
 def mark_drawn(store: Store, key: str) -> None:
     """Take note that the report shows the rows that had a key when it was begun."""
     store.folder.write(DRAWN, key.encode())

@@ -14,12 +14,12 @@ import json
 import logging
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import yaml
 
 from swag.types import Score
 
@@ -36,11 +36,16 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """Reads and writes one run folder."""
+    """Reads and writes one run folder.
 
-    def __init__(self, uri: str) -> None:
+    Args:
+        uri: where it is.
+        begun: it has a benchmark.yaml, and is not made anew should it vanish.
+    """
+
+    def __init__(self, uri: str, *, begun: bool = False) -> None:
         self.uri = uri
-        self.folder = Folder.at(uri)
+        self.folder = replace(Folder.at(uri), marker=BENCHMARK if begun else "")
         self.damaged: dict[str, str] = {}
         """Files that were passed over, and what is wrong with them."""
 
@@ -240,14 +245,21 @@ class Store:
         return Described.parse(content, self.uri)
 
     def write_benchmark(self, described: Described) -> None:
-        text = yaml.safe_dump(described.plain(), sort_keys=False, allow_unicode=True)
-        self.folder.write(BENCHMARK, text.encode())
+        self.folder.write(BENCHMARK, described.encoded())
 
     def read_provenance(self) -> dict[str, Any]:
-        return cast(dict[str, Any], json.loads(self.folder.find(PROVENANCE) or "{}"))
+        """Return provenance.json; nothing where there is none, or where it is damaged."""
+        try:
+            found = json.loads(self.folder.find(PROVENANCE) or "{}")
+            entries = dict[str, Any](found)
+        except (ValueError, TypeError, RecursionError) as error:
+            self.damaged[PROVENANCE] = f"{PROVENANCE}: {error}"
+            return {}
+        return entries
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         self.folder.write(PROVENANCE, json.dumps(provenance, indent=2).encode())
+        self.damaged.pop(PROVENANCE, None)
 
     def write_bytes(self, relative: str, content: bytes) -> None:
         self.folder.write(relative, content)
