@@ -259,6 +259,7 @@ def test_a_worker_uses_a_model_s_own_settings(tmp_path: Path) -> None:
     raw = study(explainers={"bright": bright}, experiments={}, roar={}, metrics=["deletion"])
     opened = open_benchmark(load_benchmark(write(tmp_path / "own.yaml", **raw)))
     store = Store(str(tmp_path / "run"))
+    store.write_benchmark(opened.described)
     worker = ShardWorker(opened.benchmark, store.uri, str(default_device()))
     for shard in todo_of(opened, store).plan.shards:
         worker.run(shard)
