@@ -37,7 +37,7 @@ def failure_of_task(error: RayTaskError) -> Failure:
     return Failure.told(last_line(error), f"task: {type(error.cause).__name__}", told)
 
 
-def last_line(error: RayError) -> str:
+def last_line(error: Exception) -> str:
     """Return the cause of an error, or the end of what Ray tells of it."""
     cause = getattr(error, "cause", None)
     return f"{type(cause).__name__}: {cause}" if cause else str(error).strip().splitlines()[-1]
