@@ -39,7 +39,7 @@ fast: $(VENV)/.installed-dev
 slow: $(VENV)/.installed-dev
 	$(SLOW) $(ARGS)
 
-chaos: $(VENV)/.installed-dev ## kill every process of a run in every way and phase, and run it again: half an hour
+chaos: $(VENV)/.installed-dev ## kill every process of a run in every way and phase, and run it again: hours
 	SWAGFLOW_CHAOS=2 $(BIN)/pytest -m slow tests/chaos $(ARGS)
 
 clean: ## remove the environment and all caches; run folders stay
