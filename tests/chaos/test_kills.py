@@ -27,7 +27,6 @@ FEW = [
     Trial(0, "driver", "stop", "middle"),
     Trial(0, "driver", "kill", "computed"),
     Trial(0, "driver", "kill", "report"),
-    Trial(2, "raylet", "kill", "middle"),
 ]
 
 
