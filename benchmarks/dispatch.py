@@ -22,6 +22,7 @@ from swagflow.engine.resources import Resources
 from swagflow.engine.work import Job
 from swagflow.engine.workshop import ShardReport
 from swagflow.on_ray import runner
+from swagflow.on_ray.actor import Actor, Slot
 from swagflow.on_ray.runner import OnRay
 from swagflow.store.tracebacks import Failure
 
@@ -93,9 +94,7 @@ def crowd(
     resources = Resources(num_workers=workers)
     ray.init(address="local", include_dashboard=False, num_cpus=PROCESSES, logging_level="error")
     try:
-        make = ray.remote(runner._Actor).options(
-            num_cpus=1, max_concurrency=-(-workers // PROCESSES)
-        )
+        make = ray.remote(Actor).options(num_cpus=1, max_concurrency=-(-workers // PROCESSES))
         actors = [
             make.remote(Sleeper, benchmark, str(seconds), resources) for _ in range(PROCESSES)
         ]
@@ -103,7 +102,7 @@ def crowd(
 
         def start(_: Any) -> Any:
             actor = next(places)
-            return runner._Slot(actor, actor.__ray_ready__.remote())
+            return Slot(actor, actor.__ray_ready__.remote())
 
         with patch.object(runner._Runner, "_start", start):
             return dispatch(benchmark, shards, resources, seconds)
@@ -176,11 +175,11 @@ class Simulation:
 class Factory:
     simulation: Simulation
 
-    def remote(self, *_: Any, **__: Any) -> Actor:
-        return Actor(self.simulation)
+    def remote(self, *_: Any, **__: Any) -> SimulatedActor:
+        return SimulatedActor(self.simulation)
 
 
-class Actor:
+class SimulatedActor:
     """Works on one shard after the other."""
 
     def __init__(self, simulation: Simulation) -> None:

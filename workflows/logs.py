@@ -61,6 +61,11 @@ def current_level() -> int:
     return LOGGER.getEffectiveLevel()
 
 
+def verbosity() -> int:
+    """Return what `setup` was called with, as far as the level shows it."""
+    return sum(current_level() <= level for level in LEVELS[1:])
+
+
 def setup_worker(level: int) -> None:
     """Show a worker's log on its standard error, from its driver's level on."""
     to(Console(stderr=True, force_terminal=False), level)

@@ -81,6 +81,7 @@ def test_launcher_file_merges_with_rays_own_defaults(name: str) -> None:
         subprocess.run(["bash", "-n", "-c", command], check=True)
 
 
+@pytest.mark.slow
 def test_aws_launcher_reaches_the_launch_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray's own preparation, against a simulated account: roles, network, security group."""
     boto3 = pytest.importorskip("boto3")

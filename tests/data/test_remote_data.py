@@ -109,8 +109,8 @@ def is_same(mine: Any, other: Any) -> bool:
 
 
 TRAINING = ("imagenet, boxes", "cub200", "stanford_dogs", "flowers102")
-CASES: list[tuple[str, dict[str, str]]] = [(tree, {}) for tree in TREES] + [
-    (tree, {"split": "train"}) for tree in TRAINING
+CASES = [(tree, {}) for tree in TREES] + [
+    pytest.param(tree, {"split": "train"}, marks=pytest.mark.slow) for tree in TRAINING
 ]
 
 

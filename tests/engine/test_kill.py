@@ -49,18 +49,25 @@ def test_any_number_of_workers_gives_the_same_bits(
     same_results(runner.folder, undisturbed)
 
 
+def equal_but_for(spoiler: str, scores: pd.DataFrame, undisturbed: Runner) -> None:
+    """Assert that every method but one has the rows of a run without it."""
+    kept = scores[scores["explainer"] != spoiler].set_index(["explainer", "image_id"])["value"]
+    reference = undisturbed.scores().set_index(["explainer", "image_id"])["value"]
+    pd.testing.assert_series_equal(kept.sort_index(), reference.sort_index(), check_exact=True)
+
+
 @pytest.mark.usefixtures("cluster")
-def test_a_shard_that_kills_its_worker_ends_as_rows_with_the_error(
+def test_a_method_that_kills_its_worker_ends_as_rows_with_the_error_and_alone(
     tmp_path: Path, undisturbed: Runner
 ) -> None:
     runner = Runner(tmp_path)
-    explainers = {
-        **EXPLAINERS,
-        "killer": {"type": "tests.support.plugins:KILLER", "image_id": "square/5"},
-    }
+    killer = {"type": "tests.support.plugins:KILLER", "image_id": "square/5"}
+    # In the midst of the others, which are tried one by one after it.
+    explainers = {"centre": {}, "killer": killer, **EXPLAINERS}
     assert runner(IMAGES, workers=2, explainers=explainers) == 1
     scores = runner.scores()
     bad = scores[scores["error"].notna()]
+    assert set(bad["explainer"]) == {"killer"}
     assert set(bad["image_id"]) == {f"square/{index}" for index in range(4, 8)}
     (error,) = set(bad["error"])
     line, _, file = error.rstrip("]").rpartition(" [")
@@ -69,11 +76,32 @@ def test_a_shard_that_kills_its_worker_ends_as_rows_with_the_error(
     assert "data set:  squares" in text
     assert "images:    square/4 to square/7 (4)" in text
     assert "Worker exit type: SYSTEM_ERROR" in text
-    good = scores[scores["error"].isna() & (scores["explainer"] == "swag")]
-    reference = undisturbed.scores().set_index(["explainer", "image_id"])["value"]
-    for _, row in good.iterrows():
-        assert row["value"] == reference["swag", row["image_id"]]
-    assert len(good) == 8
+    equal_but_for("killer", scores, undisturbed)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_method_that_hangs_is_ended_and_the_others_keep_their_rows(
+    tmp_path: Path, undisturbed: Runner
+) -> None:
+    runner = Runner(tmp_path)
+    gate = tmp_path / "gate"
+    gate.touch()
+    hanging = {
+        "type": "tests.support.plugins:GATED",
+        "image_id": "square/5",
+        "file": str(gate),
+    }
+    explainers = {"hanging": hanging, **EXPLAINERS}
+    assert runner(IMAGES, workers=2, explainers=explainers, task_timeout=8.0) == 1
+    scores = runner.scores()
+    bad = scores[scores["error"].notna()]
+    assert set(bad["explainer"]) == {"hanging"}
+    assert set(bad["image_id"]) == {f"square/{index}" for index in range(4, 8)}
+    (error,) = set(bad["error"])
+    assert error.startswith("it took longer than the 8 s that --task-timeout allows")
+    equal_but_for("hanging", scores, undisturbed)
+    gate.unlink()
+    assert runner(IMAGES, workers=2, explainers=explainers, retry=True) == 0
 
 
 @pytest.mark.usefixtures("cluster")
@@ -108,9 +136,7 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path: Path, undisturbed: Runn
     assert (tmp_path / "died").exists()
     scores = runner.scores()
     assert len(scores) == 12 * (len(EXPLAINERS) + 1)
-    kept = scores[scores["explainer"] != "killer"].set_index(["explainer", "image_id"])["value"]
-    reference = undisturbed.scores().set_index(["explainer", "image_id"])["value"]
-    pd.testing.assert_series_equal(kept.sort_index(), reference.sort_index(), check_exact=True)
+    equal_but_for("killer", scores, undisturbed)
 
 
 def start(folder: Path, config: Path, workers: int) -> subprocess.Popen[bytes]:

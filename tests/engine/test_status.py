@@ -30,6 +30,7 @@ def shown(folder: Path) -> tuple[int, str]:
     return code, stream.getvalue()
 
 
+@pytest.mark.slow
 def test_a_run_killed_after_one_shard_lacks_the_rest_of_every_cell(tmp_path: Path) -> None:
     killer = {"type": "tests.support.plugins:KILLER", "image_id": "square/32"}
     sections = changed(explainers={"killer": killer, "centre": {}}, shard_size=32)

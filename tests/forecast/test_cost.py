@@ -61,6 +61,7 @@ def lines_of(benchmark: Benchmark, folder: Path) -> Lines:
     )
 
 
+@pytest.mark.slow
 def test_the_passes_planned_are_those_that_are_run(tmp_path: Path) -> None:
     # LIME's passes are at most so many: samples that repeat cost one.
     explainers = {name: fields for name, fields in EXPLAINERS.items() if name != "lime"}
@@ -200,6 +201,7 @@ def constant(units: Any, *_: Any) -> Throughput:
     return Throughput("a machine", {unit.key: 0.001 for unit in units})
 
 
+@pytest.mark.slow
 def test_the_papers_plan_needs_no_data(tmp_path: Path) -> None:
     benchmark = load_benchmark("paper/all")
     with pytest.raises(UserError):

@@ -13,6 +13,7 @@ from ray.cluster_utils import Cluster
 
 from swagflow.engine.resources import Resources
 from swagflow.on_ray import runner as on_ray_runner
+from swagflow.on_ray.actor import Actor
 from tests.support.runs import EXPLAINERS, Runner, same_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.usefixtures("quick_report")]
@@ -64,7 +65,7 @@ def after_reports(
     known = {node["NodeID"] for node in ray.nodes()}
     folder.mkdir()
 
-    class Marking(on_ray_runner._Actor):
+    class Marking(Actor):
         def run(self, *arguments: Any) -> Any:
             (folder / ray.get_runtime_context().get_node_id()).touch()
             deadline = time.monotonic() + 100
@@ -85,7 +86,7 @@ def after_reports(
                     (folder / "joined").touch()
             yield report
 
-    monkeypatch.setattr(on_ray_runner, "_Actor", Marking)
+    monkeypatch.setattr(on_ray_runner, "Actor", Marking)
     monkeypatch.setattr(on_ray_runner._Runner, "_take", acting)
 
 

@@ -49,10 +49,13 @@ def test_command_repeats_the_arguments_of_run() -> None:
         workers=4,
         device="cuda",
         retry_errors=True,
+        task_timeout=600.0,
+        verbosity=2,
     )
     assert shlex.split(request.command) == [
-        *["python", "-m", "swagflow", "run", "full-benchmark", "--address", "auto"],
+        *["python", "-m", "swagflow", "-v", "-v", "run", "full-benchmark", "--address", "auto"],
         *["--run-dir", RUN_DIR, "--workers", "4", "--device", "cuda", "--retry-errors"],
+        *["--task-timeout", "600"],
         *["--set", "models=[tiny_vgg]", "--set", "seed=3", "--only", "table1"],
     ]
 

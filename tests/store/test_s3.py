@@ -127,6 +127,7 @@ def test_an_interrupted_write_stores_nothing_incomplete(monkeypatch: pytest.Monk
     assert folder.read("part") == b"other"
 
 
+@pytest.mark.slow
 def test_retraining_goes_on_from_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

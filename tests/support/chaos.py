@@ -120,7 +120,7 @@ class Run:
         """Return the id of a process of a kind."""
         if target == "driver":
             return self.process.pid
-        mark = {"worker": "ray::_Actor", "raylet": "/raylet/raylet ", "gcs": "/gcs/gcs_server "}
+        mark = {"worker": "ray::Actor", "raylet": "/raylet/raylet ", "gcs": "/gcs/gcs_server "}
         found = [number for number, line in self.processes().items() if mark[target] in line]
         return min(found, default=None)
 

@@ -46,7 +46,14 @@ class Runner:
         self.config = folder / "toy.yaml"
         self.output = ""
 
-    def __call__(self, *overrides: str, workers: int = 0, retry: bool = False, **raw: Any) -> int:
+    def __call__(
+        self,
+        *overrides: str,
+        workers: int = 0,
+        retry: bool = False,
+        task_timeout: float | None = None,
+        **raw: Any,
+    ) -> int:
         content = {"explainers": EXPLAINERS, "shard_size": 4, **raw}
         self.config.write_text(yaml.safe_dump(changed(**content)))
         stream = io.StringIO()
@@ -55,7 +62,7 @@ class Runner:
             lambda: run_benchmark(
                 load_benchmark(str(self.config), overrides),
                 self.uri,
-                choose_resources(workers),
+                choose_resources(workers, task_timeout=task_timeout),
                 retry_errors=retry,
                 console=console,
             ),

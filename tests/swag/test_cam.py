@@ -221,7 +221,10 @@ def compare_with_pytorch_grad_cam(name: str, layer: str, size: int) -> None:
     torch.testing.assert_close(scaled, theirs, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "layer"), [("resnet18", "layer4.1"), ("vgg11", "features.19")])
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("resnet18", "layer4.1"), pytest.param("vgg11", "features.19", marks=pytest.mark.slow)],
+)
 def test_grad_cam_equals_pytorch_grad_cam_up_to_its_scaling(name: str, layer: str) -> None:
     compare_with_pytorch_grad_cam(name, layer, 96)
 

@@ -72,7 +72,7 @@ def test_frozen_gives_each_module_its_mode_back() -> None:
 @pytest.mark.parametrize(
     ("name", "layer", "cells"),
     [
-        ("vgg16", "features.29", 14),
+        pytest.param("vgg16", "features.29", 14, marks=pytest.mark.slow),
         ("resnet50", "layer4.2", 7),
         ("googlenet", "inception5b", 7),
         ("densenet121", "features.norm5", 7),

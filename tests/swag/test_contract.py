@@ -32,6 +32,13 @@ from tests.support.toys import (
 SMALL_EXPLAINERS = {name: reduced(explainer) for name, explainer in EXPLAINERS.items()}
 SMALL_METRICS = {name: reduced(metric) for name, metric in METRICS.items()}
 each_explainer = pytest.mark.parametrize("name", EXPLAINERS)
+each_explainer_often = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "xrai" else ())  # 0.3 s an image
+        for name in EXPLAINERS
+    ],
+)
 each_metric = pytest.mark.parametrize("name", METRICS)
 ITEMS = [*EXPLAINERS.values(), *METRICS.values(), *EXPLAINER_METRICS.values()]
 each = pytest.mark.parametrize("item", ITEMS, ids=repr)
@@ -121,7 +128,7 @@ def test_explainer_touches_nothing(name: str) -> None:
         explainer(Signals(classifier, batch, explainer.needs))
 
 
-@each_explainer
+@each_explainer_often
 def test_no_other_image_and_no_batch_size_changes_a_saliency(name: str) -> None:
     explainer, batch = SMALL_EXPLAINERS[name], annotated(images(3))
     expected = explained(explainer, batch)
@@ -131,6 +138,7 @@ def test_no_other_image_and_no_batch_size_changes_a_saliency(name: str) -> None:
         assert_same(found, expected[index])
 
 
+@pytest.mark.slow
 def test_explainers_that_share_signals_do_not_disturb_each_other() -> None:
     batch = annotated(images(2))
     for explainers in (SMALL_EXPLAINERS, dict(reversed(SMALL_EXPLAINERS.items()))):
@@ -180,7 +188,7 @@ def test_no_other_image_and_no_batch_size_changes_a_score(name: str) -> None:
         assert_same_score(metric(Signals(classifier, part), ramp(part)), expected, index)
 
 
-@each_explainer
+@each_explainer_often
 def test_explain_gives_what_the_explainer_gives(name: str) -> None:
     explainer, image_BCHW, model = SMALL_EXPLAINERS[name], images(2), toy_cnn().train()
     found = swag.explain(

@@ -50,7 +50,9 @@ def test_regions_are_those_of_the_original(height: int, width: int) -> None:
     assert np.array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize(("height", "width"), [(48, 40), (20, 70)])
+@pytest.mark.parametrize(
+    ("height", "width"), [(48, 40), pytest.param(20, 70, marks=pytest.mark.slow)]
+)
 def test_dilated_regions_are_those_of_the_original(height: int, width: int) -> None:
     image = image_HWC(height, width, "coffee")
     theirs = np.stack([mask.ravel() for mask in peer_xrai._get_segments_felzenszwalb(image)])
@@ -114,7 +116,7 @@ def test_equal_gains_go_to_the_first_region() -> None:
     assert saliency_HW[0].tolist() == [20 / 300] * 15 + [20 / 100] * 5
 
 
-@pytest.mark.parametrize("algorithm", ["full", "fast"])
+@pytest.mark.parametrize("algorithm", ["full", pytest.param("fast", marks=pytest.mark.slow)])
 def test_saliency_is_that_of_the_original(algorithm: Algorithm) -> None:
     model = classifier(batch_size=16)
     batch_signals = signals(photographs(56, 64, ("coffee",)), model)

@@ -25,6 +25,7 @@ from swagflow.train.training import TrainRow, prepare, train, with_classes
 from tests.support.trainings import CPU, NAMES, Colours, Stopped, config
 
 
+@pytest.mark.slow
 def test_training_learns_and_leaves_a_run(tmp_path: Path) -> None:
     seen: list[TrainRow] = []
     recipe = Fit(epochs=12, learning_rate=0.02, batch_size=4)
@@ -44,8 +45,15 @@ def test_training_learns_and_leaves_a_run(tmp_path: Path) -> None:
     assert about["images"] == [30, 9]
 
 
-@pytest.mark.parametrize("architecture", ["tiny_vgg", "tiny_resnet"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize(
+    ("optimizer", "architecture"),
+    [
+        ("sgd", "tiny_vgg"),
+        pytest.param("adamw", "tiny_vgg", marks=pytest.mark.slow),
+        pytest.param("sgd", "tiny_resnet", marks=pytest.mark.slow),
+        pytest.param("adamw", "tiny_resnet", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_ends_at_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str, optimizer: Any
 ) -> None:

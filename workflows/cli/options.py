@@ -57,6 +57,15 @@ Only = Annotated[
 RetryErrors = Annotated[
     bool, typer.Option("--retry-errors", help="Compute rows again that have an error.")
 ]
+TaskTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--task-timeout",
+        metavar="SECONDS",
+        help="End a worker whose shard takes longer, try the shard's methods one by one, each as "
+        "long, and store an error for the one that hangs.  [no limit]",
+    ),
+]
 Address = Annotated[str | None, typer.Option("--address", help="A running Ray cluster.")]
 AssumeData = Annotated[
     bool,

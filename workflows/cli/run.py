@@ -13,7 +13,18 @@ from ..errors import StorageError
 from ..progress import duration
 from .drawing import draw, forget_damaged
 from .missing import say_missing
-from .options import Address, BenchmarkName, Config, Device, Only, RetryErrors, RunDir, Set, Workers
+from .options import (
+    Address,
+    BenchmarkName,
+    Config,
+    Device,
+    Only,
+    RetryErrors,
+    RunDir,
+    Set,
+    TaskTimeout,
+    Workers,
+)
 from .where import dispatcher_for, lasting, resources_for
 
 if TYPE_CHECKING:
@@ -34,6 +45,7 @@ def run(
     device: Device = None,
     only: Only = None,
     retry_errors: RetryErrors = False,
+    task_timeout: TaskTimeout = None,
 ) -> None:
     """Compute what the run folder lacks, then write tables, figures and report.
 
@@ -46,7 +58,7 @@ def run(
         run_benchmark(
             load_benchmark(config or benchmark, set_ or [], only or []),
             lasting(run_dir or f"runs/{Path(benchmark).stem}"),
-            resources_for(workers, address, device, console),
+            resources_for(workers, address, device, console, task_timeout),
             retry_errors=retry_errors,
             console=console,
         )

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .options import BenchmarkName, Config, Device, Only, RetryErrors, Set, Workers
+from ..logs import verbosity
+from .options import BenchmarkName, Config, Device, Only, RetryErrors, Set, TaskTimeout, Workers
 
 EXAMPLE = (
     "Example: swagflow submit full-benchmark --address http://HEAD:8265 --run-dir s3://BUCKET/run"
@@ -29,6 +30,7 @@ def submit(
     device: Device = None,
     only: Only = None,
     retry_errors: RetryErrors = False,
+    task_timeout: TaskTimeout = None,
     module: Annotated[
         list[Path] | None,
         typer.Option("--module", help="Folder of a package that the configuration names."),
@@ -56,6 +58,8 @@ def submit(
         workers=workers,
         device=device,
         retry_errors=retry_errors,
+        task_timeout=task_timeout,
+        verbosity=verbosity(),
         modules=tuple(module or ()),
         environment=parse_environment(environment or []),
     )

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 def resources_for(
-    workers: int | None, address: str | None, device: str | None, console: Console
+    workers: int | None,
+    address: str | None,
+    device: str | None,
+    console: Console,
+    task_timeout: float | None = None,
 ) -> Resources:
-    """Return the resources for `--workers`, `--address` and `--device`.
+    """Return the resources for `--workers`, `--address`, `--device` and `--task-timeout`.
 
     Without Ray, and without a number of workers, it is this process, which gives the same numbers.
     """
@@ -32,7 +36,7 @@ def resources_for(
             markup=False,
         )
         workers = 0
-    return choose_resources(workers, address, device)
+    return choose_resources(workers, address, device, task_timeout)
 
 
 def lasting(uri: str) -> str:

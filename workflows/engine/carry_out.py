@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -26,7 +27,8 @@ def carry_out(job: Job, todo: Todo, dispatcher: Dispatcher, console: Console) ->
                     progress.advance(1, f"{tuned.job.subject} for {tuned.job.metric}")
         if plan.shards:
             with meter(console, plan.num_rows, job.benchmark.name) as progress:
-                for report in dispatcher.reports(ShardWorker, job, plan.shards):
+                limited = replace(job, time_limit=dispatcher.resources.task_timeout)
+                for report in dispatcher.reports(ShardWorker, limited, plan.shards):
                     progress.advance(report.shard.num_rows, str(report.shard.subject))
         if todo.jobs:
             with meter(console, len(todo.jobs), "remove and retrain", "jobs") as progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..config.identity import key_of
@@ -46,7 +46,12 @@ class Shard:
 
     @property
     def name(self) -> str:
-        return f"{self.subject}/{self.first}"
+        only = f"/{self.tasks[0].explainer}" if len(self.tasks) == 1 else ""
+        return f"{self.subject}/{self.first}{only}"
+
+    def apart(self) -> tuple[Shard, ...]:
+        """Return a shard for each explainer."""
+        return tuple(replace(self, tasks=(task,)) for task in self.tasks)
 
     @property
     def span(self) -> tuple[int, int]:

@@ -23,6 +23,8 @@ class Resources:
     """A running cluster; None: Ray is started on this machine and stopped again."""
     gpus_per_worker: float = 1.0
     """On a GPU."""
+    task_timeout: float | None = None
+    """Seconds that a shard may take, and each of its methods if it takes longer; None: any."""
 
     def threads_with(self, gpus_of_machine: float) -> int:
         """Return the threads of a worker; one with a GPU has its share of this machine's cores.
@@ -44,9 +46,12 @@ class Resources:
 
 
 def choose_resources(
-    workers: int | None, address: str | None = None, device: str | None = None
+    workers: int | None,
+    address: str | None = None,
+    device: str | None = None,
+    task_timeout: float | None = None,
 ) -> Resources:
-    """Return the resources for `--workers`, `--address` and `--device`.
+    """Return the resources for `--workers`, `--address`, `--device` and `--task-timeout`.
 
     Without a number of workers: one per GPU, else per core, of this machine or of the cluster. On
     the CPU a worker has one thread, so that any number of workers gives the same bits.
@@ -64,7 +69,13 @@ def choose_resources(
             raise UserError(
                 "--workers 0 runs in this process, and --address on a cluster; give one"
             )
-    return Resources(num_workers=workers, device=device, address=address)
+    if task_timeout is not None and not task_timeout > 0:
+        raise UserError(f"--task-timeout {task_timeout:g}: wanted more than 0 seconds")
+    if task_timeout is not None and workers == 0:
+        raise UserError(
+            "--task-timeout ends a worker's process, and --workers 0 has none; give --workers 1"
+        )
+    return Resources(workers, device=device, address=address, task_timeout=task_timeout)
 
 
 def choose_training_resources(

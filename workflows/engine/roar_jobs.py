@@ -48,6 +48,10 @@ class RoarJob:
     def checkpoint(self) -> str:
         return f"{self.name}.checkpoint"
 
+    def apart(self) -> tuple[RoarJob, ...]:
+        """Return itself: it has no parts."""
+        return (self,)
+
 
 def jobs_of(described: Described) -> list[RoarJob]:
     """Return every job of a benchmark: first those of the first repeat, fraction by fraction."""

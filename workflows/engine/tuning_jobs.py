@@ -45,6 +45,10 @@ class TuningJob:
     def checkpoint(self) -> str:
         return f"{self.path}.checkpoint"
 
+    def apart(self) -> tuple[TuningJob, ...]:
+        """Return itself: it has no parts."""
+        return (self,)
+
 
 def tuned_model(described: Described, name: CellName) -> TunedModel | None:
     """Return the model that scores a cell; None where it is the one that is explained."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import torch
 
@@ -23,6 +23,9 @@ class Item(Protocol):
     @property
     def name(self) -> str:
         """Unlike that of any other piece of the same run."""
+
+    def apart(self) -> Sequence[Self]:
+        """Return what of it can be done by itself, where it cannot be done as a whole."""
 
 
 ItemT = TypeVar("ItemT", bound=Item)
@@ -78,6 +81,8 @@ class Job:
     benchmark: Benchmark
     uri: str
     """The run folder."""
+    time_limit: float | None = None
+    """Seconds that a piece of work may take, where the worker is a process that can be ended."""
 
 
 class Dispatcher(Protocol):

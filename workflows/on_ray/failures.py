@@ -25,6 +25,12 @@ def failure_of_death(error: RayError, tries: int) -> Failure:
     return Failure.told(f"its worker died {tries} times: {manner}", kind, text)
 
 
+def failure_of_delay(limit: float) -> Failure:
+    """Return what is known of work that was ended because it took too long."""
+    line = f"it took longer than the {limit:g} s that --task-timeout allows"
+    return Failure.told(line, "delay", f"{line}; its worker was ended.\n")
+
+
 def manner_of(error: RayError) -> str:
     """Return how Ray says that a process ended."""
     _, _, manner = str(error).strip().rpartition(EXIT)

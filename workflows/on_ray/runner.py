@@ -3,79 +3,33 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 import ray
-import torch
 from ray.exceptions import RayError, RayTaskError
 
-from ..config.benchmark import Benchmark
 from ..engine.address import no_worker
 from ..engine.resources import Resources
-from ..engine.work import Dispatcher, InProcess, ItemT, Job, ReportT, Worker, run_ahead
+from ..engine.work import Dispatcher, InProcess, ItemT, Job, ReportT, Worker
 from ..errors import StorageError, UserError
-from ..hardware import WORKER_ENVIRONMENT, tune_allocator
-from ..logs import current_level, setup_worker
+from ..hardware import WORKER_ENVIRONMENT
+from ..logs import current_level
 from ..store.tracebacks import Failure
-from .failures import failure_of_death, failure_of_task, last_line, manner_of
-from .session import gpus_of_node, session
+from .actor import Actor, Slot
+from .failures import failure_of_death, failure_of_delay, failure_of_task, last_line, manner_of
+from .session import session
+from .suspects import MAX_TRIES, Suspects
 
 IN_FLIGHT = 2
-MAX_TRIES = 3
 CHECK_SECONDS = 5.0
-"""How often it is looked whether the cluster has grown."""
+"""How often it is looked whether the cluster has grown, and whether work takes too long."""
 
 log = logging.getLogger(__name__)
-
-
-class _Actor:
-    """A worker process, tuned before torch runs."""
-
-    def __init__(
-        self,
-        worker: type[Worker[Any, Any]],
-        benchmark: Benchmark,
-        uri: str,
-        resources: Resources,
-        *,
-        log_level: int = logging.WARNING,
-    ) -> None:
-        # Ray's handler raises SystemExit in the midst of the work, which would become its result.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        setup_worker(log_level)
-        tune_allocator()
-        torch.set_num_threads(resources.threads_with(gpus_of_node()))
-        self._worker = worker(benchmark, uri, resources.device)
-
-    def run(self, item: Any, upcoming: Any) -> Any:
-        return run_ahead(self._worker, item, upcoming)
-
-
-@dataclass
-class _Slot(Generic[ItemT]):
-    """An actor, the pieces of work given to it, oldest first, and the one that it gets next."""
-
-    actor: Any
-    beginning: Any
-    """Ends when the actor is there, which takes a place in the cluster; None afterwards."""
-    pending: deque[tuple[Any, ItemT]] = field(default_factory=deque)
-    upcoming: ItemT | None = None
-
-    @property
-    def awaited(self) -> Any:
-        """What ends next, None if nothing."""
-        if self.beginning is not None:
-            return self.beginning
-        return self.pending[0][0] if self.pending else None
-
-    def submit(self, item: ItemT, upcoming: ItemT | None) -> None:
-        self.pending.append((self.actor.run.remote(item, upcoming), item))
 
 
 @dataclass(frozen=True)
@@ -92,8 +46,10 @@ class OnRay:
     ) -> Iterator[ReportT]:
         """Yield the worker's report of each piece of work as it ends, in any order.
 
-        A piece whose worker died goes to a worker of its own, so that it is known which one kills;
-        after `MAX_TRIES` deaths its worker's `give_up` stores that error and the others go on.
+        A piece whose worker died goes to a worker of its own, so that it is known which one kills,
+        then in parts; after `MAX_TRIES` deaths its worker's `give_up` stores that error and the
+        others go on. One that takes longer than the job allows is tried in parts at once, each as
+        long, and the part that takes too long is given up.
 
         Raises:
             UserError: there is no cluster at the address.
@@ -120,31 +76,30 @@ class _Runner(Generic[ItemT, ReportT]):
         self._resources = resources
         environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.threads)}
         on_gpu = resources.device.startswith("cuda")
-        self._actor_class = ray.remote(_Actor).options(
+        self._actor_class = ray.remote(Actor).options(
             num_cpus=resources.threads,
             num_gpus=resources.gpus_per_worker if on_gpu else 0,
             max_restarts=0,
             runtime_env={"env_vars": environment},
         )
         self._benchmark_ref = ray.put(job.benchmark)
-        self._tries: dict[str, int] = {}
         self._waiting: deque[ItemT] = deque()
-        self._suspects: deque[ItemT] = deque()
-        """Their worker died; each gets a worker to itself, before all that waits."""
-        self._slots: list[_Slot[ItemT]] = []
-        self._hungry: list[_Slot[ItemT]] = []
+        self._suspects: Suspects[ItemT] = Suspects()
+        self._slots: list[Slot[ItemT]] = []
+        self._hungry: list[Slot[ItemT]] = []
         """Those that may have room; others are not looked at, so an event costs the same however
         many workers there are."""
-        self._awaited: dict[Any, _Slot[ItemT]] = {}
+        self._awaited: dict[Any, Slot[ItemT]] = {}
         self._looked = -CHECK_SECONDS
         self._failed_starts = 0
 
     def run(self, items: Sequence[ItemT]) -> Iterator[ReportT]:
         self._waiting.extend(items)
-        unfinished = len(items)
-        while unfinished:
+        finished = 0
+        while finished < len(items) + self._suspects.num_added:
             self._grow()
             self._feed()
+            self._end_overdue()
             for reference in _ended(list(self._awaited)):
                 slot = self._awaited.pop(reference)
                 self._hungry.append(slot)
@@ -152,9 +107,9 @@ class _Runner(Generic[ItemT, ReportT]):
                     self._begin(slot)
                     continue
                 for report in self._take(slot):
-                    unfinished -= 1
+                    finished += 1
                     yield report
-        log.info("all %d pieces of work are done; %d workers end", len(items), len(self._slots))
+        log.info("all %d pieces of work are done; %d workers end", finished, len(self._slots))
         for slot in self._slots:
             ray.kill(slot.actor)
 
@@ -164,7 +119,7 @@ class _Runner(Generic[ItemT, ReportT]):
         if now - self._looked < CHECK_SECONDS:
             return
         self._looked = now
-        useful = min(self._num_workers(), len(self._waiting) + len(self._suspects))
+        useful = min(self._num_workers(), len(self._waiting) + len(self._suspects.waiting))
         missing = max(1, useful) - len(self._slots)
         if missing > 0:
             log.info("starting %d workers beside %d", missing, len(self._slots))
@@ -173,7 +128,7 @@ class _Runner(Generic[ItemT, ReportT]):
             self._slots.append(slot)
             self._hungry.append(slot)
 
-    def _begin(self, slot: _Slot[ItemT]) -> None:
+    def _begin(self, slot: Slot[ItemT]) -> None:
         """Take note that an actor is there; replace one that could not begin.
 
         Raises:
@@ -193,7 +148,7 @@ class _Runner(Generic[ItemT, ReportT]):
             slot.beginning = None
             self._failed_starts = 0
 
-    def _take(self, slot: _Slot[ItemT]) -> Iterator[ReportT]:
+    def _take(self, slot: Slot[ItemT]) -> Iterator[ReportT]:
         """Yield what became of a slot's oldest work.
 
         Raises:
@@ -205,12 +160,12 @@ class _Runner(Generic[ItemT, ReportT]):
         except RayTaskError as error:
             if isinstance(error.cause, StorageError):
                 raise error.cause from error
-            slot.pending.popleft()
+            slot.finish()
             yield self._give_up(item, failure_of_task(error))
         except RayError as error:
             yield from self._bury(slot, error)
         else:
-            slot.pending.popleft()
+            slot.finish()
             yield report
 
     def _num_workers(self) -> int:
@@ -221,7 +176,7 @@ class _Runner(Generic[ItemT, ReportT]):
             return int(room.get("GPU", 0) / self._resources.gpus_per_worker)
         return int(room.get("CPU", 0) / self._resources.threads)
 
-    def _start(self) -> _Slot[ItemT]:
+    def _start(self) -> Slot[ItemT]:
         actor = self._actor_class.remote(
             self._worker,
             self._benchmark_ref,
@@ -229,12 +184,12 @@ class _Runner(Generic[ItemT, ReportT]):
             self._resources,
             log_level=current_level(),
         )
-        return _Slot(actor, actor.__ray_ready__.remote())
+        return Slot(actor, actor.__ray_ready__.remote())
 
-    def _replace(self, slot: _Slot[ItemT]) -> None:
+    def _replace(self, slot: Slot[ItemT]) -> None:
         fresh = self._start()
         slot.actor, slot.beginning = fresh.actor, fresh.beginning
-        slot.pending, slot.upcoming = fresh.pending, None
+        slot.pending, slot.upcoming, slot.is_overdue = fresh.pending, None, False
 
     def _feed(self) -> None:
         """Hand out work: one piece to each, then another, so that few pieces spread out."""
@@ -245,43 +200,52 @@ class _Runner(Generic[ItemT, ReportT]):
                 self._awaited[slot.awaited] = slot
         self._hungry.clear()
 
-    def _feed_one(self, slot: _Slot[ItemT]) -> None:
+    def _feed_one(self, slot: Slot[ItemT]) -> None:
         """Give a slot a piece of work if it has room; a suspect gets it to itself.
 
         An actor without a place in the cluster gets none: others would wait for it in vain.
         """
         if slot.beginning is not None:
             return
-        is_suspect = bool(slot.pending) and slot.pending[0][1].name in self._tries
+        is_suspect = bool(slot.pending) and slot.pending[0][1] in self._suspects
         if is_suspect or len(slot.pending) == IN_FLIGHT:
             return
         # The last pieces are handed out one by one, to whoever is free first.
         plenty = len(self._waiting) > len(self._slots)
-        if self._suspects:
+        if self._suspects.waiting:
             if not slot.pending:
-                slot.submit(self._suspects.popleft(), None)
+                slot.submit(self._suspects.waiting.popleft(), None)
         elif slot.upcoming or (self._waiting and (plenty or not slot.pending)):
             item = slot.upcoming or self._waiting.popleft()
             slot.upcoming = self._waiting.popleft() if plenty else None
             slot.submit(item, slot.upcoming)
 
-    def _bury(self, slot: _Slot[ItemT], reason: RayError) -> Iterator[ReportT]:
+    def _bury(self, slot: Slot[ItemT], reason: RayError) -> Iterator[ReportT]:
         """Replace a dead worker and decide what becomes of its work."""
-        names = ", ".join(item.name for _, item in slot.pending)
-        log.warning("a worker died with %s and is replaced: %s", names, manner_of(reason))
+        lost = [item for _, item in slot.pending]
+        names = ", ".join(item.name for item in lost)
         if slot.upcoming is not None:
             self._waiting.appendleft(slot.upcoming)
-        lost = [item for _, item in slot.pending]
-        alone = len(lost) == 1
-        for item in lost:
-            self._tries[item.name] = self._tries.get(item.name, 0) + (1 if alone else 0)
-            if self._tries[item.name] >= MAX_TRIES:
-                yield self._give_up(item, failure_of_death(reason, MAX_TRIES))
-            else:
-                self._suspects.append(item)
+        if slot.is_overdue:
+            failure = failure_of_delay(self._job.time_limit or 0.0)
+            log.warning("%s: %s", lost[0].name, failure.line)
+            hopeless = self._suspects.add_overdue(lost[0])
+            self._waiting.extendleft(reversed(lost[1:]))
+        else:
+            failure = failure_of_death(reason, MAX_TRIES)
+            log.warning("a worker died with %s and is replaced: %s", names, manner_of(reason))
+            hopeless = self._suspects.add(lost)
+        for item in hopeless:
+            yield self._give_up(item, failure)
         ray.kill(slot.actor)  # one whose answer was lost would keep its place in the cluster
         self._replace(slot)
         self._hungry = list(self._slots)  # idle ones may have work again
+
+    def _end_overdue(self) -> None:
+        """End the workers whose work takes longer than it may; they are seen to be dead next."""
+        if self._job.time_limit is not None:
+            for slot in self._slots:
+                slot.end_if_later_than(self._job.time_limit)
 
     def _give_up(self, item: ItemT, failure: Failure) -> ReportT:
         log.info("%s is given up", item.name)

@@ -45,6 +45,8 @@ class Request:
     workers: int | None = None
     device: str | None = None
     retry_errors: bool = False
+    task_timeout: float | None = None
+    verbosity: int = 0
     modules: tuple[Path, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,12 +54,15 @@ class Request:
     def command(self) -> str:
         """The shell command that the head runs."""
         benchmark, config = (_packed_name(name) for name in (self.benchmark, self.config))
-        words = ["python", "-m", "swagflow", "run", str(benchmark), "--address", "auto"]
+        words = ["python", "-m", "swagflow", *["-v"] * self.verbosity]
+        words += ["run", str(benchmark), "--address", "auto"]
         words += ["--run-dir", self.run_dir]
         words += [] if config is None else ["--config", config]
         words += [] if self.workers is None else ["--workers", str(self.workers)]
         words += [] if self.device is None else ["--device", self.device]
         words += ["--retry-errors"] if self.retry_errors else []
+        limit = self.task_timeout
+        words += [] if limit is None else ["--task-timeout", f"{limit:g}"]
         words += [word for override in self.overrides for word in ("--set", override)]
         words += [word for experiment in self.only for word in ("--only", experiment)]
         return shlex.join(words)
