@@ -109,7 +109,7 @@ def is_same(mine: Any, other: Any) -> bool:
 
 
 TRAINING = ("imagenet, boxes", "cub200", "stanford_dogs", "flowers102")
-CASES = [(tree, {}) for tree in TREES] + [
+CASES: list[Any] = [(tree, {}) for tree in TREES] + [
     pytest.param(tree, {"split": "train"}, marks=pytest.mark.slow) for tree in TRAINING
 ]
 
