@@ -190,7 +190,8 @@ def test_jobs_are_killed_and_submitted_again_until_all_is_there(
     os.kill(driver_of("first"), signal.SIGKILL)
     said.append(third.communicate(timeout=60)[0])
     assert third.returncode == 128 + signal.SIGKILL, said[-1]
-    assert parts("first") == held
+    assert held.items() <= parts("first").items()
+    held = parts("first")
 
     site.gate.unlink()
     last = site.submit("first")

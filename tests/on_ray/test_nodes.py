@@ -107,7 +107,7 @@ def test_a_lost_node_is_made_up_for_by_those_that_are_left(
 def test_one_node_dies_and_another_joins(
     cluster: Cluster, tmp_path: Path, undisturbed: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a shard among them that kills every worker: it alone ends as rows with its error."""
+    """With a method among them that kills every worker on one shard: only its rows are errors."""
     runner = Runner(tmp_path)
     lost = next(iter(cluster.worker_nodes))
     known = {node["NodeID"] for node in ray.nodes()}
@@ -122,8 +122,9 @@ def test_one_node_dies_and_another_joins(
     bad = scores[scores["error"].notna()]
     assert set(bad["image_id"]) == {f"square/{index}" for index in range(4, 8)}
     assert bad["error"].str.contains("its worker died 3 times").all()
+    assert set(bad["explainer"]) == {"killer"}
     good = scores[scores["error"].isna() & (scores["explainer"] != "killer")]
-    assert len(good) == 44 * len(EXPLAINERS)
+    assert len(good) == 48 * len(EXPLAINERS)
     values = undisturbed.scores().set_index(["explainer", "image_id"])["value"]
     for _, row in good.iterrows():
         assert row["value"] == values[row["explainer"], row["image_id"]]
@@ -136,7 +137,7 @@ def test_without_a_number_the_workers_are_as_many_as_the_cluster_holds(
 ) -> None:
     """And more of them as it grows."""
     monkeypatch.setattr(on_ray_runner, "CHECK_SECONDS", 0.5)
-    monkeypatch.setattr("tests.support.runs.choose_resources", lambda _: Resources(None))
+    monkeypatch.setattr("tests.support.runs.choose_resources", lambda *_, **__: Resources(None))
     runner = Runner(tmp_path)
     after_reports(monkeypatch, tmp_path / "nodes", 1, lambda: cluster.add_node(**NODE))
     assert runner(IMAGES) == 0
