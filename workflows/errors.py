@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 EXIT_MISSING_ROWS = 1
 EXIT_USER_ERROR = 2
+EXIT_LOST_CLUSTER = 3
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,19 +17,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc"),
 ]
-MANY = (
-    *chaos.ARGUMENTS,
-    *("--set", "datasets.digit_scenes.images=400", "--set", "shard_size=2"),
-)
-
-
-@pytest.fixture
-def started() -> Iterator[list[chaos.Run]]:
-    """Runs of a test, whose processes end with it."""
-    runs: list[chaos.Run] = []
-    yield runs
-    for run in runs:
-        run.end()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -38,7 +24,7 @@ def started() -> Iterator[list[chaos.Run]]:
 def test_a_run_that_is_asked_to_end_ends_its_workers(
     tmp_path: Path, started: list[chaos.Run], workers: int, asked: signal.Signals, code: int
 ) -> None:
-    run = chaos.start(tmp_path / "run", *MANY, workers=workers)
+    run = chaos.start(tmp_path / "run", *chaos.MANY, workers=workers)
     started.append(run)
     assert run.wait_for(lambda: run.num_parts() > 8)
     # A terminal's Ctrl-C reaches every process of its foreground.
@@ -54,7 +40,7 @@ def test_a_run_that_is_asked_to_end_ends_its_workers(
 def test_a_run_folder_that_vanishes_is_noticed_at_the_next_write(
     tmp_path: Path, started: list[chaos.Run], workers: int
 ) -> None:
-    run = chaos.start(tmp_path / "run", *MANY, workers=workers)
+    run = chaos.start(tmp_path / "run", *chaos.MANY, workers=workers)
     started.append(run)
     assert run.wait_for(lambda: run.num_parts() > 8)
     run.folder.rename(tmp_path / "elsewhere")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -35,15 +35,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, object
     run = chaos.start(tmp_path_factory.mktemp("undisturbed") / "run")
     assert chaos.wait_for_the_end(run) == 0, run.text
     return chaos.results(run.folder)
-
-
-@pytest.fixture
-def started() -> Iterator[list[chaos.Run]]:
-    """Runs of a test, whose processes end with it."""
-    runs: list[chaos.Run] = []
-    yield runs
-    for run in runs:
-        run.end()
 
 
 @pytest.mark.parametrize("trial", chaos.all_trials(REPEATS) if REPEATS else FEW, ids=str)

@@ -28,6 +28,8 @@ ARGUMENTS = (
     *("--set", "datasets.digit_scenes.images=20", "--set", "models=[tiny_resnet]"),
     *("--set", "explainers=[random,centre,grad_cam,swag]", "--only", "table1"),
 )
+MANY = (*ARGUMENTS, "--set", "datasets.digit_scenes.images=400", "--set", "shard_size=2")
+"""As many images in as small shards as it takes to be met in the midst of them."""
 NUM_PARTS = 16
 """Four methods, masks and scores of each, in two shards."""
 SECONDS_TO_END = 150

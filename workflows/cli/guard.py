@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +13,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ..errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USER_ERROR, UserError
+from ..errors import (
+    EXIT_INTERRUPTED,
+    EXIT_LOST_CLUSTER,
+    EXIT_TERMINATED,
+    EXIT_USER_ERROR,
+    UserError,
+)
 from .extras import how_to_install
 
 _terminated = threading.Event()
@@ -26,6 +34,17 @@ def heed_sigterm() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+
+
+def end_without_cluster(reason: str) -> None:
+    """End this process at once: whoever waits for a cluster that is gone cannot be woken."""
+    print(  # noqa: T201 - rich's lock may be held by a thread that waits for the cluster
+        f"\nThe Ray cluster is lost: {reason}. What was finished is stored; the same command goes "
+        "on from there.",
+        flush=True,
+    )
+    sys.stderr.flush()
+    os._exit(EXIT_LOST_CLUSTER)
 
 
 def guarded(command: Callable[[], Any], console: Console) -> int:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from ..errors import as_user_error
 from ..progress import duration
+from .guard import end_without_cluster
 from .options import Address, Device, Set
 
 if TYPE_CHECKING:
@@ -92,9 +93,15 @@ def train_models(
 def _trainer(resources: Resources) -> Trainer:
     """Return what trains one model: in this process, or on Ray's workers."""
     if resources.num_workers:
+        if resources.address is None:
+            from ..on_ray.seclusion import seclude
+
+            seclude()
         from ..on_ray.training import train_on_ray
 
-        return lambda about, run_dir, say: train_on_ray(about, run_dir, resources, say)
+        return lambda about, run_dir, say: train_on_ray(
+            about, run_dir, resources, say, end_without_cluster
+        )
     import torch
 
     from ..train.training import train as train_here

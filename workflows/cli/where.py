@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ..errors import UserError
+from .guard import end_without_cluster
 
 if TYPE_CHECKING:
     from ..engine.resources import Resources
@@ -55,6 +56,10 @@ def dispatcher_for(resources: Resources) -> Dispatcher:
         from ..engine.work import InProcess
 
         return InProcess(resources)
+    if resources.address is None:
+        from ..on_ray.seclusion import seclude
+
+        seclude()
     from ..on_ray.runner import OnRay
 
-    return OnRay(resources)
+    return OnRay(resources, end_without_cluster)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Generic
@@ -37,9 +37,11 @@ class OnRay:
     """Hands work to Ray's actors."""
 
     resources: Resources
+    on_loss: Callable[[str], None] | None = None
+    """See `session`."""
 
     def connected(self) -> AbstractContextManager[None]:
-        return session(self.resources)
+        return session(self.resources, self.on_loss)
 
     def reports(
         self, worker: type[Worker[ItemT, ReportT]], job: Job, items: Sequence[ItemT]
@@ -54,14 +56,14 @@ class OnRay:
         Raises:
             UserError: there is no cluster at the address.
         """
-        with session(self.resources):
+        with self.connected():
             yield from _Runner(worker, job, self.resources).run(items)
 
     def for_timings(self) -> Dispatcher:
         """Return one worker where the device is, which the head of a cluster need not have."""
         if self.resources.address is None:
             return InProcess(replace(self.resources, num_workers=0))
-        return OnRay(replace(self.resources, num_workers=1))
+        return replace(self, resources=replace(self.resources, num_workers=1))
 
 
 class _Runner(Generic[ItemT, ReportT]):

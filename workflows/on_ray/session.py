@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,13 +17,23 @@ from ..engine.address import check_listener, no_answer
 from ..engine.resources import Resources
 from ..errors import UserError
 from .failures import last_line
+from .seclusion import private_folder
+from .watch import watched
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def session(resources: Resources, **options: Any) -> Iterator[None]:
+def session(
+    resources: Resources, on_loss: Callable[[str], None] | None = None, **options: Any
+) -> Iterator[None]:
     """Keep Ray connected inside the block, by `options` of `ray.init`; where it is, leave it so.
+
+    Args:
+        resources: say which cluster.
+        on_loss: is called from another thread, with the reason, if the cluster goes away; None:
+            Ray ends the process, a minute later.
+        options: beside those that follow from `resources`.
 
     Raises:
         UserError: there is no cluster at the address.
@@ -34,7 +44,8 @@ def session(resources: Resources, **options: Any) -> Iterator[None]:
         return
     _connect(resources, options)
     try:
-        yield
+        with watched(on_loss):
+            yield
     finally:
         ray.shutdown()
         log.info("disconnected from Ray")
@@ -54,6 +65,7 @@ def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
             "include_dashboard": False,
             "num_cpus": max((resources.num_workers or 1) * resources.threads, 1),
             "object_store_memory": 100 * 2**20,
+            "_temp_dir": private_folder(),
         }
     else:
         check_listener(resources.address)

@@ -42,6 +42,7 @@ def train_on_ray(
     run_dir: str,
     resources: Resources,
     on_epoch: Callable[[TrainRow], None] = lambda _row: None,
+    on_loss: Callable[[str], None] | None = None,
 ) -> TrainResult:
     """Train a model on several workers, or go on with its training, and write its weights.
 
@@ -55,7 +56,7 @@ def train_on_ray(
     options: dict[str, Any] = {}
     if resources.address is None:
         options["object_store_memory"] = _num_bytes(training) + 100 * 2**20
-    with session(resources, **options):
+    with session(resources, on_loss, **options):
         _require_gpus(resources)
         shared, start = _put(training), ray.remote(num_cpus=0, max_retries=0)(_fit)
         failures = 0
