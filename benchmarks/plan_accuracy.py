@@ -16,7 +16,6 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.loader import write_pictures
-from swagflow.cli.where import dispatcher_for
 from swagflow.config.load import load_benchmark
 from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
@@ -25,6 +24,7 @@ from swagflow.engine.todo import todo_of
 from swagflow.forecast.cost import Estimate, units_of
 from swagflow.forecast.plan_table import hours
 from swagflow.forecast.throughput import measure
+from swagflow.front.running import dispatcher_for
 from swagflow.store.run_folder import Store
 
 

@@ -35,7 +35,7 @@ def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
         store.write_bytes("report.html", b"<html></html>")
         return ["report.html"]
 
-    monkeypatch.setattr("swagflow.report.build_report", write_page)
+    monkeypatch.setattr("swagflow.front.drawing.build_report", write_page)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Models by name: from architecture and weights to a `Classifier`; no code in a file is run.
 
-loading.py         a model's specification, and what is made of it
+spec.py            a model's specification
+loading.py         what is made of it
 tiny.py            the two small models whose weights are in this package
 timm_models.py     those of timm, where it is installed
 weights_files.py   tensors from files of weights
@@ -8,7 +9,6 @@ preparation.py     how images were resized for it
 """
 
 from swag.models.loading import (
-    ModelSpec,
     as_classifier,
     fixed_size,
     load_classifier,
@@ -19,8 +19,10 @@ from swag.models.loading import (
     weights_sha256,
 )
 from swag.models.preparation import Preparation, preparation
+from swag.models.spec import GivenModel, ModelSpec
 
 __all__ = [
+    "GivenModel",
     "ModelSpec",
     "Preparation",
     "as_classifier",

@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -16,47 +16,10 @@ from torch import nn
 
 from swag.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from swag.lookup import lookup, nearest
+from swag.models.spec import GivenModel, ModelSpec
 from swag.models.timm_models import PREFIX, TimmModel
 from swag.models.tiny import TINY
 from swag.models.weights_files import DAMAGE, State, read_state
-from swag.outputs import Output
-from swag.types import NEW_FIELD
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSpec:
-    """Which model, with which weights, and how its images are normalised.
-
-    Raises:
-        ValueError: `mean` and `std` have not one number for each channel, or a `std` is not
-            positive.
-    """
-
-    architecture: str
-    """tiny_vgg, tiny_resnet, a classification model of torchvision, "timm/NAME" or "timm/NAME.TAG"
-    of timm, or "module:callable"."""
-    weights: str = "default"
-    """A file (.safetensors, or .pt, .pth or .bin with tensors only), "random:SEED", the name of
-    torchvision's or the tag of timm's weights, or "default": those in this package for the tiny
-    models, torchvision's IMAGENET1K_V1 (the paper's) where there are such, timm's of the
-    architecture's tag, what "module:callable" itself returns."""
-    num_classes: int | None = None
-    """None: as many as the weights have."""
-    cam_layer: str | None = None
-    """As in `Classifier`."""
-    mean: tuple[float, ...] | None = None
-    """None: as `normalisation` says; `std` likewise."""
-    std: tuple[float, ...] | None = None
-    output: Output = field(default="softmax", metadata={NEW_FIELD: True})
-    """As in `Classifier`."""
-
-    def __post_init__(self) -> None:
-        mean, std = self.mean or IMAGENET_MEAN, self.std or IMAGENET_STD
-        if len(mean) != len(std) or not mean or min(std) <= 0:
-            raise ValueError(
-                "mean and std must be a number for each channel, std positive, got "
-                f"{mean} and {std}"
-            )
 
 
 def model_names() -> list[str]:
@@ -127,6 +90,8 @@ def load_model(spec: ModelSpec) -> nn.Module:
     Raises:
         ValueError: as `load_classifier`.
     """
+    if isinstance(spec, GivenModel):
+        return spec.copied()
     if spec.weights.startswith("random:"):
         return _build(spec, spec.num_classes, seed=_seed(spec.weights))
     if spec.weights == "default" and _is_own(spec):
@@ -172,6 +137,8 @@ def timm_model(spec: ModelSpec) -> TimmModel | None:
 
 def _is_own(spec: ModelSpec) -> bool:
     """Return whether no package that is known here has the architecture, but others do."""
+    if isinstance(spec, GivenModel):
+        return True
     if spec.architecture in TINY or spec.architecture.startswith(PREFIX):
         return False
     known = _builders()

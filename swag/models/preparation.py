@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from swag.models.loading import ModelSpec, official_weights, timm_model
+from swag.models.loading import official_weights, timm_model
+from swag.models.spec import ModelSpec
 from swag.models.tiny import TINY
 
 

@@ -38,7 +38,7 @@ def listening(processes: dict[int, str]) -> dict[str, str]:
     for number, command in processes.items():
         for file in Path(f"/proc/{number}/fd").iterdir():
             try:
-                target = os.readlink(file)
+                target = str(file.readlink())
             except OSError:  # closed meanwhile
                 continue
             if target in sockets:

@@ -19,7 +19,12 @@ from tests.support.runs import changed
 
 CLUSTER = "pip install 'swagflow[cluster]'"
 BENCHMARK = "pip install 'swagflow[benchmark]'"
-IMPORT_NAMES = {"pyyaml": "yaml", "scikit-image": "skimage", "scikit-learn": "sklearn"}
+IMPORT_NAMES = {
+    "pyyaml": "yaml",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+    "grad-cam": "pytorch_grad_cam",
+}
 BROUGHT_ALONG = {"PIL", "markupsafe", "aiohttp", "huggingface_hub"}
 """Imported, and needed by a package that is asked for: pillow, of jinja2, of ray and of timm."""
 
@@ -59,7 +64,13 @@ def test_extras_bring_what_is_imported() -> None:
         assert set(packages) - BROUGHT_ALONG == set(asked[extra]) - ORIGINALS
     known = {name for extra in ("", *IMPORTED) for name in asked[extra]} | BROUGHT_ALONG
     assert imports_of("workflows") <= known
-    assert imports_of("swag") <= {*asked[""], *asked["timm"], *BROUGHT_ALONG}
+    assert imports_of("swag") <= {
+        *asked[""],
+        *asked["timm"],
+        *asked["transformers"],
+        *asked["adapters"],
+        *BROUGHT_ALONG,
+    }
 
 
 @pytest.mark.parametrize("package", ["typer", "rich"])

@@ -16,7 +16,7 @@ from swagflow.cli import names
 from swagflow.cli.list import show_list
 from swagflow.cli.names import Entry
 from swagflow.config.load import load_benchmark
-from swagflow.data import DATASETS
+from swagflow.data import DATASETS, MAPS
 
 
 def entry_of(name: str, kind: type) -> Entry:
@@ -27,7 +27,7 @@ def entry_of(name: str, kind: type) -> Entry:
 
 
 def test_explainers_and_metrics_are_the_catalogs() -> None:
-    expected = [entry_of(name, type(item)) for name, item in EXPLAINERS.items()]
+    expected = [entry_of(name, type(item)) for name, item in {**EXPLAINERS, **MAPS}.items()]
     assert names.explainers() == expected
     metrics = {**METRICS, **EXPLAINER_METRICS}
     assert names.metrics() == [entry_of(name, type(item)) for name, item in metrics.items()]

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {"swag": "swag", "swagflow": "workflows"}
 ROOMS = (
     ("cli", "__main__"),
+    ("front",),
     ("forecast", "on_ray"),
     ("engine",),
     ("train",),

@@ -66,7 +66,7 @@ def test_a_folder_of_somebody_else_is_refused(
     monkeypatch.setattr(seclusion, "TEMPORARY", tmp_path)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"swagflow-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="is not a folder of yours.*set RAY_TMPDIR"):
+    with pytest.raises(UserError, match=r"is not a folder of yours.*set RAY_TMPDIR"):
         seclusion.private_folder()
 
 

@@ -19,6 +19,9 @@ IMPORTED = {
     ),
     "cluster": ("aiohttp", "ray"),
     "timm": ("timm",),
+    "transformers": ("transformers",),
+    "hdf5": ("h5py",),
+    "adapters": ("captum", "pytorch_grad_cam", "saliency", "shap", "torchcam", "zennit"),
 }
 """What each extra brings, as it is imported."""
 

@@ -27,8 +27,9 @@ class Entry:
 
 
 def explainers() -> list[Entry]:
-    """Return the catalog's, then those of other packages."""
-    return _with_plugins("explainers", _classes("swag.catalog", "EXPLAINERS"))
+    """Return the catalog's and ready maps, then those of other packages."""
+    known = _classes("swag.catalog", "EXPLAINERS") + _classes(f"{PACKAGE}.data", "MAPS")
+    return _with_plugins("explainers", known)
 
 
 def metrics() -> list[Entry]:

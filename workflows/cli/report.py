@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 
 from ..errors import UserError
-from .drawing import draw
 from .missing import say_damaged
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ def write_report(uri: str, console: Console) -> int:
     """Write tables, figures and report.html from the store; return the exit code."""
     from ..config.load import datasets_of
     from ..data import DATASETS
+    from ..front.drawing import draw
     from ..store.run_folder import Store
 
     store = Store(uri)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from ..errors import StorageError
 from ..progress import duration
-from .drawing import draw, forget_damaged
+from .guard import end_without_cluster
 from .missing import say_missing
 from .options import (
     Address,
@@ -25,13 +24,12 @@ from .options import (
     TaskTimeout,
     Workers,
 )
-from .where import dispatcher_for, lasting, resources_for
+from .where import lasting, resources_for
 
 if TYPE_CHECKING:
     from ..config.benchmark import Benchmark
     from ..engine.resources import Resources
 
-MOST_REPAIRS = 2
 EXAMPLE = "Example: swagflow run full-benchmark --set datasets.digit_scenes.images=32"
 
 
@@ -74,29 +72,11 @@ def run_benchmark(
     console: Console,
 ) -> int:
     """Compute, report and say what is missing; return the exit code."""
-    from ..engine.compute import compute
-    from ..engine.opening import open_benchmark
-    from ..store.run_folder import Store
+    from ..front.running import dispatcher_for, run_all
 
     start = time.monotonic()
-    dispatcher = dispatcher_for(resources)
-    store = Store(uri)
-    opened = open_benchmark(benchmark)
-    for note in opened.notes:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True)
-    for repair in range(MOST_REPAIRS + 1):
-        compute(opened, store, dispatcher, console, retry_errors=retry_errors and not repair)
-        settled, written = draw(store, opened.datasets.get, anew=False)
-        if written:
-            console.print(f"{len(written)} files written.", highlight=False)
-        if not store.damaged:
-            break
-        forget_damaged(store, console)
-    else:
-        raise StorageError(
-            f"the run folder {uri!r} gives back other bytes than were written, again and again; "
-            "look at its storage"
-        )
+    dispatcher = dispatcher_for(resources, end_without_cluster)
+    settled = run_all(benchmark, uri, dispatcher, console, retry_errors=retry_errors)
     console.print(
         f"Report: {uri.rstrip('/')}/report.html ({duration(time.monotonic() - start)})",
         soft_wrap=True,

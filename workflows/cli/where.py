@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ..errors import UserError
-from .guard import end_without_cluster
 
 if TYPE_CHECKING:
     from ..engine.resources import Resources
-    from ..engine.work import Dispatcher
 
 
 def resources_for(
@@ -48,18 +46,3 @@ def lasting(uri: str) -> str:
             "s3://BUCKET/run"
         )
     return uri
-
-
-def dispatcher_for(resources: Resources) -> Dispatcher:
-    """Return what hands work to so many workers."""
-    if resources.num_workers == 0:
-        from ..engine.work import InProcess
-
-        return InProcess(resources)
-    if resources.address is None:
-        from ..on_ray.seclusion import seclude
-
-        seclude()
-    from ..on_ray.runner import OnRay
-
-    return OnRay(resources, end_without_cluster)

@@ -10,6 +10,7 @@ from typing import Any
 from swag.protocols import TunedMetric
 from swag.targets import Target
 
+from ..data.stored_maps import FORMS, StoredMaps
 from ..errors import UserError, as_user_error
 from ..store.described import PREDICTED
 from ..store.experiments import Experiment, RankedMetrics, Recipe, Roar, Tuning
@@ -113,6 +114,7 @@ def target_of(raw: Mapping[str, Any]) -> str:
 def check_references(benchmark: Benchmark) -> None:
     """Raise UserError where an experiment names what is not there, or two would write one file."""
     check_files(benchmark.experiments, benchmark.roar)
+    _check_maps(benchmark)
     for name, tuning in benchmark.tuning.items():
         require_known(name, benchmark.datasets, f"tuning.{name}")
         require_known(tuning.train, benchmark.datasets, f"tuning.{name}.train")
@@ -133,6 +135,13 @@ def check_references(benchmark: Benchmark) -> None:
         for section in ("explainers", "models"):
             for item in getattr(roar, section):
                 require_known(item, getattr(benchmark, section), f"roar.{name}.{section}.{item}")
+
+
+def _check_maps(benchmark: Benchmark) -> None:
+    """Raise UserError where ready maps are at no place."""
+    for name, explainer in benchmark.explainers.items():
+        if isinstance(explainer, StoredMaps) and not explainer.root:
+            raise UserError(f"explainers.{name}: set root, where the maps are: {FORMS}")
 
 
 def _check_tuned(benchmark: Benchmark, experiment: Experiment, path: str) -> None:

@@ -15,7 +15,7 @@ from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS
 from swag.models import ModelSpec
 from swag.protocols import ExplainerMetric, Metric
 
-from ..data import DatasetConfig
+from ..data import MAPS, DatasetConfig
 from ..errors import UserError
 from .asked import (
     check_references,
@@ -136,7 +136,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         if not raw.get(section):
             raise UserError(f"{section}: a benchmark needs at least one")
     models = _models(mapping_of(raw["models"], "models"))
-    explainers = _presets("explainer", raw["explainers"], EXPLAINERS)
+    explainers = _presets("explainer", raw["explainers"], {**EXPLAINERS, **MAPS})
     metrics = _presets("metric", raw["metrics"], {**METRICS, **EXPLAINER_METRICS})
     benchmark = Benchmark(
         name=checked_name(raw.get("name"), "name"),

@@ -9,6 +9,7 @@ from .framing import Frame, Resize
 from .imagenet import ImageNet
 from .parquet import ImageParquet
 from .stanford_dogs import StanfordDogs
+from .stored_maps import StoredMaps
 
 DATASETS: dict[str, type[DatasetConfig]] = {
     "digit_scenes": DigitScenes,
@@ -20,9 +21,13 @@ DATASETS: dict[str, type[DatasetConfig]] = {
     "flowers102": Flowers102,
 }
 
+MAPS = {"stored_maps": StoredMaps()}
+"""Explainers that read what was made elsewhere."""
+
 __all__ = [
     "CUB200",
     "DATASETS",
+    "MAPS",
     "Dataset",
     "DatasetConfig",
     "DigitScenes",
@@ -34,5 +39,6 @@ __all__ = [
     "Resize",
     "Sample",
     "StanfordDogs",
+    "StoredMaps",
     "load_image",
 ]

@@ -14,8 +14,8 @@ FIXED = ("name", "seed", "target", "shard_size", "batch_size")
 EXTENT = {
     "roar": ROAR_EXTENT,
     "tuning": (),
-    "explainers": ("version",),
-    "metrics": ("version",),
+    "explainers": ("version", "code"),
+    "metrics": ("version", "code"),
     "subjects": (),
 }
 """Sections in which the same name must be the same thing, but for these fields."""
@@ -25,7 +25,8 @@ def reconcile(store: Store, wanted: Described) -> Described:
     """Return the description of a run folder that is to hold `wanted` beside what it holds.
 
     More methods, metrics, models, data sets, experiments, repeats or images may join a run; what
-    has the same name must be the same. Versions may differ: those cells are computed again.
+    has the same name must be the same. Versions, and the code of functions that were handed over,
+    may differ: those cells are computed again.
 
     Raises:
         UserError: the folder belongs to another benchmark.

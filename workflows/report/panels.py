@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from swag.stats import Interval, summarise
+from swag.stats import Interval, bootstrap_interval, summarise
 
-from .figures import MeanCurve, Panel
+from .figures import Axis, MeanCurve, Panel, line_figure
 from .names import Labels
+from .source import Run
+
+BAND_RESAMPLES = 1000  # a band is only looked at, and every point of every curve has one
+
+
+def curve_figure(
+    run: Run, metric: str, explainers: Sequence[str], scores: pd.DataFrame
+) -> Figure | None:
+    """Return the mean curves of some methods by a metric; None where it has no curves."""
+    if "curve" not in scores:
+        return None
+    interval = partial(bootstrap_interval, seed=run.seed, num_resamples=BAND_RESAMPLES)
+    text = run.text(metric)
+    points = dict.fromkeys(scores["dataset"].unique(), text.points) if text.points else None
+    panels = curve_panels(scores, explainers, run.labels, interval, points)
+    if not panels:
+        return None
+    axis = Axis(
+        x=text.curve_x,
+        y=text.curve_y,
+        zoom=text.falls,
+        from_zero=text.from_zero,
+        x_is_share=True,
+        markers=bool(text.points),
+    )
+    return line_figure(panels, axis)
 
 
 def curve_panels(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import pandas as pd
 
-from swag.stats import bootstrap_interval, student_interval
+from swag.stats import student_interval
 
 from ..store.experiments import Caption, Experiment, Picture, Switch
 from . import names
 from .answers import correct_rows
 from .figures import Axis, line_figure, paths_of, render
-from .panels import curve_panels
+from .panels import curve_figure, curve_panels
 from .paper import PaperValues, paper_values
 from .rows import by_variant, roar_scores
 from .source import Run
@@ -22,7 +21,6 @@ from .sweeps import SweepPlot, sweep_of, sweep_panels
 from .tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
 from .texts import ROAR, MetricText
 
-BAND_RESAMPLES = 1000  # a band is only looked at, and every point of every curve has one
 MOST_METHODS = 20  # of which a table of a sweep, a plot of curves or a row of pictures is readable
 ROAR_NAME = "roar"
 
@@ -199,26 +197,16 @@ def _curve_drawing(
     """Return the mean curves of an experiment that has some and wants them."""
     asked = experiment.show.curves
     too_many = asked == "auto" and len(experiment.explainers) > MOST_METHODS
-    if asked is False or too_many or "curve" not in scores:
+    if asked is False or too_many:
         return None
-    interval = partial(bootstrap_interval, seed=run.seed, num_resamples=BAND_RESAMPLES)
+    figure = curve_figure(run, str(experiment.metric), experiment.explainers, scores)
+    if figure is None:
+        return None
     text = run.text(str(experiment.metric))
-    points = dict.fromkeys(scores["dataset"].unique(), text.points) if text.points else None
-    panels = curve_panels(scores, experiment.explainers, run.labels, interval, points)
-    if not panels:
-        return None
-    axis = Axis(
-        x=text.curve_x,
-        y=text.curve_y,
-        zoom=text.falls,
-        from_zero=text.from_zero,
-        x_is_share=True,
-        markers=bool(text.points),
-    )
     against = text.curve_x.replace("Pixels", "the share of pixels", 1)
     alt = f"Mean {_lower(text.curve_y)} against {_lower(against)}, a line per method"
     number, stem = _picture(asked, heading, stem)
-    return Drawing(stem, number, alt, render(line_figure(panels, axis)))
+    return Drawing(stem, number, alt, render(figure))
 
 
 def _sweep_drawing(

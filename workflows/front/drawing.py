@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 from rich.markup import escape
 
-if TYPE_CHECKING:
-    from ..report.gallery import OpenDataset
-    from ..store.run_folder import Store
+from ..report import build_report
+from ..report.gallery import OpenDataset
+from ..store.failures import ReadOnce, failed_rows
+from ..store.freshness import forget_drawn, is_drawn, mark_drawn, rows_key
+from ..store.run_folder import Store
 
 
 def draw(store: Store, open_dataset: OpenDataset, *, anew: bool) -> tuple[Store, list[str]]:
@@ -23,10 +23,6 @@ def draw(store: Store, open_dataset: OpenDataset, *, anew: bool) -> tuple[Store,
     Returns:
         the run folder with every row read once, and the paths of what was written.
     """
-    from ..report import build_report
-    from ..store.failures import ReadOnce, failed_rows
-    from ..store.freshness import forget_drawn, is_drawn, mark_drawn, rows_key
-
     settled, key = ReadOnce(store), rows_key(store)
     failed_rows(settled)  # reads every score, and so finds what is damaged
     if not anew and (store.damaged or is_drawn(store, key)):

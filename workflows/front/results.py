@@ -1,0 +1,207 @@
+"""What an evaluation has found: rows, tables, comparisons and pictures of one run folder."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from swag.stats import bootstrap_interval, compare, holm
+
+from ..errors import UserError
+from ..report.panels import curve_figure
+from ..report.rows import by_variant
+from ..report.source import Run
+from ..report.tables import bootstrap_rules, make_table
+from ..store.failures import ReadOnce
+from ..store.run_folder import Store
+
+KEYS = ["dataset", "model", "variant"]
+TABLE = ["metric", "dataset", "model", "variant", "explainer", "mean", "ci_low", "ci_high", "n"]
+
+
+class Results:
+    """The rows of a run folder, and what follows from them.
+
+    Args:
+        store: the folder.
+        run_dir: where it is.
+    """
+
+    def __init__(self, store: Store, run_dir: str) -> None:
+        self._run = Run(ReadOnce(store))
+        self.run_dir = run_dir
+
+    @classmethod
+    def read(cls, run_dir: str) -> Results:
+        """Return the results of any run folder, whoever computed it."""
+        return cls(Store(run_dir), run_dir)
+
+    @property
+    def metrics(self) -> list[str]:
+        return [str(item.metric) for item in self._run.experiments.values()]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Every row: metric, data set, model, explainer, image, value, and why one has none."""
+        frames = [self._run.rows_of(name).assign(metric=name) for name in self.metrics]
+        found = pd.concat(frames, ignore_index=True)
+        first = ["metric", "dataset", "model", "explainer", "image_id", "value"]
+        return found[[*first, *(name for name in found if name not in first)]]
+
+    def table(self, metric: str | None = None) -> pd.DataFrame:
+        """Return each method's mean, its 95 % bootstrap interval and the number of images.
+
+        Args:
+            metric: None: all.
+        """
+        found = [self._table(name) for name in ([metric] if metric else self.metrics)]
+        table = pd.concat(found, ignore_index=True)
+        return table if (table["variant"] != "").any() else table.drop(columns="variant")
+
+    def _table(self, metric: str) -> pd.DataFrame:
+        rows = by_variant(self._rows(metric))
+        methods = self._run.kinds(self._explainers(metric))
+        rules = bootstrap_rules(higher_is_better=self._higher(metric), seed=self._run.seed)
+        try:
+            cells = make_table(rows, methods, rules, {}).cells
+        except ValueError:
+            reasons = rows["error"].dropna().unique()
+            raise UserError(
+                f"{metric}: every row has an error; the first: {reasons[0] if len(reasons) else ''}"
+            ) from None
+        frame = pd.DataFrame(cells).rename(columns={"method": "explainer"}).assign(metric=metric)
+        columns = [*TABLE, "n_missing", "best"]
+        return frame[columns]
+
+    def compare(self, reference: str | None = None, metric: str | None = None) -> pd.DataFrame:
+        """Return how much each method differs from one, image by image.
+
+        Args:
+            reference: an explainer; None: the best of each column.
+            metric: None: the first.
+
+        Returns:
+            a row for each other method: the mean difference of the same images with its 95 %
+            bootstrap interval, and the p-value of Wilcoxon's signed-rank test, two-sided, as it is
+            and adjusted for the tests of its column by Holm's method.
+
+        Raises:
+            UserError: the reference has no rows.
+        """
+        metric = metric or self.metrics[0]
+        rows = by_variant(self._rows(metric))
+        rows = rows if "variant" in rows else rows.assign(variant="")
+        found = [
+            self._compared(metric, dict(zip(KEYS, column, strict=True)), own, reference)
+            for column, own in rows.groupby(KEYS, sort=False)
+        ]
+        table = pd.concat(found, ignore_index=True)
+        return table if (table["variant"] != "").any() else table.drop(columns="variant")
+
+    def _compared(
+        self, metric: str, column: dict[str, str], rows: pd.DataFrame, reference: str | None
+    ) -> pd.DataFrame:
+        values = rows.pivot(index="image_id", columns="explainer", values="value")
+        values = values.reindex(columns=self._explainers(metric)).dropna(axis="columns", how="all")
+        if reference is None:
+            means = values.mean()
+            reference = str(means.idxmax() if self._higher(metric) else means.idxmin())
+        if reference not in values:
+            raise UserError(f"reference {reference!r} has no values; there are {', '.join(values)}")
+        others = [name for name in values if name != reference]
+        value_NM = values[others].to_numpy(np.float64)
+        reference_N = values[reference].to_numpy(np.float64)
+        shared = [name for name in others if (values[name] - values[reference]).notna().any()]
+        found = compare(
+            value_NM[:, [others.index(name) for name in shared]],
+            reference_N,
+            lambda value: bootstrap_interval(value, seed=self._run.seed),
+        )
+        return pd.DataFrame(
+            {
+                "metric": metric,
+                **column,
+                "explainer": shared,
+                "reference": reference,
+                "difference": found.difference_M,
+                "ci_low": found.low_M,
+                "ci_high": found.high_M,
+                "n": found.n_M,
+                "p_value": found.p_M,
+                "p_holm": holm(found.p_M),
+            }
+        )
+
+    def plot(self, metric: str | None = None) -> Figure:
+        """Return the mean curves of a metric that has some, else each method's mean and interval.
+
+        Args:
+            metric: None: the first.
+        """
+        metric = metric or self.metrics[0]
+        rows = self._rows(metric)
+        figure = curve_figure(self._run, metric, self._explainers(metric), rows)
+        return self._bars(metric) if figure is None else figure
+
+    def _bars(self, metric: str) -> Figure:
+        table = self._table(metric)
+        groups = list(table.groupby(KEYS, sort=False))
+        figure = Figure(figsize=(5 * len(groups), 0.35 * table["explainer"].nunique() + 1.2))
+        axes = figure.subplots(1, len(groups), squeeze=False)[0]
+        for axis, (column, own) in zip(axes, groups, strict=True):
+            low, high = own["mean"] - own["ci_low"], own["ci_high"] - own["mean"]
+            axis.errorbar(own["mean"], own["explainer"], xerr=[low, high], fmt="o", capsize=3)
+            axis.invert_yaxis()
+            axis.set_title(", ".join(filter(None, column)))
+            axis.set_xlabel(self._run.text(metric).label)
+        figure.tight_layout()
+        return figure
+
+    def maps(self, explainer: str) -> dict[str, np.ndarray]:
+        """Return a method's float32 (H, W) maps by image, where there is one model and data set.
+
+        Raises:
+            UserError: there are several; `swagflow` writes them by data set and model.
+        """
+        described = self._run.described
+        if len(described.datasets) > 1 or len(described.models) > 1:
+            raise UserError("maps: there are several data sets or models; read their Parquet files")
+        (dataset,), (model,) = described.datasets, described.models
+        return self._run.store.read_explanations(dataset, model, explainer)
+
+    def report(self) -> str:
+        """Return where the report is: tables, figures and galleries in one page."""
+        return f"{self.run_dir.rstrip('/')}/report.html"
+
+    def __repr__(self) -> str:
+        return f"Results of {self.run_dir}\n{self.table().to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        table = self.table()
+        for column in ("mean", "ci_low", "ci_high"):
+            table[column] = table[column].map("{:.4f}".format)
+        report = html.escape(self.report())
+        shown = table.to_html(index=False, border=0)
+        missing = int(self.frame["error"].notna().sum())
+        told = f"<p>{missing} rows have an error: see <code>frame</code>.</p>" if missing else ""
+        return f'{shown}{told}<p>Report: <a href="{report}">{report}</a></p>'
+
+    def _rows(self, metric: str) -> pd.DataFrame:
+        if metric not in self.metrics:
+            raise UserError(f"metric {metric!r} is not there; there are {', '.join(self.metrics)}")
+        return self._run.rows_of(metric)
+
+    def _explainers(self, metric: str) -> list[str]:
+        named = [
+            name
+            for item in self._run.experiments.values()
+            if item.metric == metric
+            for name in item.explainers
+        ]
+        return list(dict.fromkeys(named))
+
+    def _higher(self, metric: str) -> bool:
+        return bool(self._run.described.metrics[metric]["higher_is_better"])
