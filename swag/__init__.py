@@ -3,6 +3,7 @@
 from swag.api import explain, score
 from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
 from swag.classifier import Classifier
+from swag.default import default_method
 from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
 from swag.signals import Signals
 from swag.types import Batch, Score
@@ -21,6 +22,7 @@ __all__ = [
     "Score",
     "Segmenter",
     "Signals",
+    "default_method",
     "explain",
     "score",
 ]

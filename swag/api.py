@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from swag.catalog import EXPLAINERS, METRICS
 from swag.classifier import Classifier, frozen
+from swag.default import WITH_RELU, default_method
 from swag.lookup import preset
 from swag.protocols import Explainer, Metric
 from swag.signals import Signals
@@ -24,7 +26,7 @@ def explain(
     model: nn.Module | Classifier,
     images: Tensor,
     *,
-    method: str | Explainer = "swag_ig",
+    method: str | Explainer | None = None,
     target: str | int | Sequence[int] | Tensor | None = None,
     seed: int = 0,
     image_ids: Sequence[str] | None = None,
@@ -37,7 +39,9 @@ def explain(
             found.
         images: (B, C, H, W), or (C, H, W) for one, in [0, 1], not normalised; three channels are
             RGB. Of other than three, `mean` and `std` are needed.
-        method: a name of `swag.EXPLAINERS`, or an explainer with fields of your own.
+        method: a name of `swag.EXPLAINERS`, or an explainer with fields of your own; None: what
+            `swag.default_method` says, which is "swag_ig" unless the model calls no ReLU, as a
+            warning then tells.
         target: the class to explain, one for all images or one each; None or "predicted": the
             predicted one; "top:K": the K-th by falling logit. For labels, give them.
         seed: of what a method draws at random.
@@ -60,9 +64,9 @@ def explain(
     torch.Size([2, 64, 64])
     """
     with _classifier(model, classifier_options) as classifier:
-        explainer = _explainer(method)
         batch = _batch(classifier, images, target, seed, image_ids)
         with _channels_told(images):
+            explainer = _explainer(_default(classifier, batch) if method is None else method)
             saliency_BHW = explainer(Signals(classifier, batch, explainer.needs))
     return saliency_BHW[0] if images.ndim == 3 else saliency_BHW
 
@@ -143,6 +147,18 @@ def _channels_told(images: Tensor) -> Iterator[None]:
         raise ValueError(
             f"the model does not take images of {images.shape[-3]} channels: {error}"
         ) from error
+
+
+def _default(classifier: Classifier, batch: Batch) -> str:
+    """Return the method where none is chosen; say so where it is not the usual one."""
+    name = default_method(classifier, batch.image_BCHW)
+    if name != WITH_RELU:
+        warnings.warn(
+            f"the model calls no ReLU, so there is no guided gradient for swag_ig: the method is "
+            f"{name!r}, which takes plain ones; choose by method=",
+            stacklevel=3,
+        )
+    return name
 
 
 def _metric(metric: object) -> Metric:

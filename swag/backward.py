@@ -42,6 +42,13 @@ def guide(output: Tensor) -> None:
         node.register_prehook(_clip)
 
 
+def has_relu(output: Tensor) -> bool:
+    """Return whether the graph behind an output has a ReLU that `guide` could turn."""
+    nodes = list(_nodes(output))
+    hidden = any(name in node.name() for node in nodes for name in _OPAQUE)
+    return not hidden and any(map(_is_relu, nodes))
+
+
 def _clip(gradients: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
     return tuple(None if gradient is None else gradient.clamp(min=0) for gradient in gradients)
 

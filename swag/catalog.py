@@ -73,6 +73,16 @@ EXPLAINERS: dict[str, Explainer] = {
     "swag": SWAG(superpixels=IMAGE),
     "swag_ig": SWAG(superpixels=IMAGE_GRADIENT),
     "swag_g": SWAG(superpixels=GRADIENT),
+    "swag_ig_gradient": SWAG(
+        superpixels=replace(IMAGE_GRADIENT, gradient="gradient"), weights="gradient"
+    ),
+    "swag_ig_integrated": SWAG(
+        superpixels=replace(IMAGE_GRADIENT, gradient="integrated_gradient"),
+        weights="integrated_gradient",
+    ),
+    "swag_ig_smooth": SWAG(
+        superpixels=replace(IMAGE_GRADIENT, gradient="smooth_gradient"), weights="smooth_gradient"
+    ),
     "swag_vanilla": SWAG(superpixels=IMAGE, weights="gradient"),
     "swag_noise": SWAG(superpixels=IMAGE, weights="noise"),
     "swag_sobel": SWAG(superpixels=IMAGE, weights="sobel"),

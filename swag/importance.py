@@ -10,18 +10,28 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from swag.channels import grey_B1HW
+from swag.integrated import integrated_gradient, num_passes
 from swag.rng import generator
 from swag.signals import Signals
+from swag.smooth import noisy_gradients
 
-Source = Literal["guided_gradient", "gradient", "noise", "sobel"]
+Source = Literal[
+    "guided_gradient", "gradient", "integrated_gradient", "smooth_gradient", "noise", "sobel"
+]
+INTEGRATION_STEPS = 25
+SMOOTH_SAMPLES, SMOOTH_NOISE = 25, 0.15
+"""As Smilkov et al.'s own code."""
 
 
 def pixel_importance(signals: Signals, source: Source) -> Tensor:
     """Return M_BHW of `source`, float32 and not negative (Hartley et al., section 3.1).
 
     Gradients are of the target's logit by the normalised image; M is the largest magnitude over
-    the colour channels. "noise" is uniform in [0, 1), drawn per image; "sobel" is the magnitude of
-    the Sobel gradient of the grey image (both for the sanity check, Table 2).
+    the colour channels. "integrated_gradient" is that of the target's probability over
+    `INTEGRATION_STEPS` steps from dark and from bright (see `integrated_gradient`), and
+    "smooth_gradient" the mean over `SMOOTH_SAMPLES` noisy copies (see `noisy_gradients`). "noise"
+    is uniform in [0, 1), drawn per image; "sobel" is the magnitude of the Sobel gradient of the
+    grey image (both for the sanity check, Table 2).
     """
     return signals.once(("pixel_importance", source), lambda: _compute(signals, source))
 
@@ -31,6 +41,11 @@ def _compute(signals: Signals, source: Source) -> Tensor:
         return signals.guided_gradient_BCHW.abs().amax(1)
     if source == "gradient":
         return signals.gradient_BCHW.abs().amax(1)
+    if source == "integrated_gradient":
+        integrated_BCHW = integrated_gradient(signals, INTEGRATION_STEPS, with_ends=False)
+        return integrated_BCHW.abs().amax(1)
+    if source == "smooth_gradient":
+        return noisy_gradients(signals, SMOOTH_SAMPLES, SMOOTH_NOISE).mean_BCHW.abs().amax(1)
     if source == "noise":
         return uniform_noise(signals)
     if source == "sobel":
@@ -41,6 +56,13 @@ def _compute(signals: Signals, source: Source) -> Tensor:
 def gradient_need(source: Source) -> frozenset[str]:
     """Return the gradient signals that `source` reads."""
     return frozenset({source} & {"guided_gradient", "gradient"})
+
+
+def passes_of_source(source: Source) -> int:
+    """Return the forward and backward passes of an image that `source` runs by itself."""
+    if source == "integrated_gradient":
+        return num_passes(INTEGRATION_STEPS, with_ends=False)
+    return SMOOTH_SAMPLES if source == "smooth_gradient" else 0
 
 
 def uniform_noise(signals: Signals) -> Tensor:

@@ -9,31 +9,47 @@ from swag.packing import passes
 from swag.signals import Signals, require_classes
 
 
-def integrated_gradient(signals: Signals, num_steps: int) -> Tensor:
+def integrated_gradient(signals: Signals, num_steps: int, *, with_ends: bool = True) -> Tensor:
     """Return attribution_BCHW, float32 (Sundararajan et al., 2017, as XRAI's authors sum it).
 
-    The gradient of the target's softmax output by the [0, 1] image is summed at `num_steps` points,
-    ends included, on the way to the image from each of two uniform images: of the image's smallest
-    and of its largest value. The way's end, the image itself, is common to both.
+    The gradient of the target's softmax output by the [0, 1] image is summed at `num_steps` points
+    on the way to the image from each of two uniform images: of the image's smallest and of its
+    largest value.
+
+    Args:
+        with_ends: as XRAI's authors, points from end to end; the way's end, the image itself, is
+            common to both. Else the middles of as many equal steps. At a uniform image's end all
+            inputs of a max pooling tie, so that a rounding decides where its gradient goes.
 
     Raises:
         ValueError: a target is none of the model's classes.
     """
-    return signals.once(("integrated_gradient", num_steps), lambda: _integrate(signals, num_steps))
+    key = ("integrated_gradient", num_steps, with_ends)
+    return signals.once(key, lambda: _integrate(signals, num_steps, with_ends=with_ends))
 
 
-def _integrate(signals: Signals, num_steps: int) -> Tensor:
+def num_passes(num_steps: int, *, with_ends: bool = True) -> int:
+    """Return the forward and backward passes of an image that `integrated_gradient` runs."""
+    return 2 * (num_steps - 1) + 1 if with_ends else 2 * num_steps
+
+
+def _integrate(signals: Signals, num_steps: int, *, with_ends: bool) -> Tensor:
     require_classes(signals.target_B, signals.probability_BK)
     image_BCHW, end_BCHW = signals.batch.image_BCHW, signals.normalised_BCHW
     baseline_2B111 = torch.stack(image_BCHW.flatten(1).aminmax(dim=1)).view(2, -1, 1, 1, 1)
     # Each image has the points before the end from the low baseline, those from the high one, and
     # the end.
-    before_T = torch.linspace(0, 1, num_steps, dtype=torch.float64)[:-1]
-    fraction_T = torch.cat([before_T, before_T, torch.ones(1)]).to(image_BCHW)
+    if with_ends:
+        before_T = torch.linspace(0, 1, num_steps, dtype=torch.float64)[:-1]
+    else:
+        before_T = (torch.arange(num_steps, dtype=torch.float64) + 0.5) / num_steps
+    end_T = torch.ones(int(with_ends))
+    fraction_T = torch.cat([before_T, before_T, end_T]).to(image_BCHW)
     from_high_T = (torch.arange(len(fraction_T)) >= len(before_T)).long().to(image_BCHW.device)
     start_TBC11 = signals.classifier.normalise(baseline_2B111)[from_high_T]
     counts_2T = torch.stack([1 - from_high_T, from_high_T]).to(image_BCHW)
-    counts_2T[:, -1] = 1
+    if with_ends:
+        counts_2T[:, -1] = 1
 
     # A backward pass needs the outputs of all layers at once, so it holds fewer images.
     size = signals.classifier.backward_batch_size

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from swag.importance import Source, gradient_need, pixel_importance
+from swag.importance import Source, gradient_need, passes_of_source, pixel_importance
 from swag.protocols import Segmenter
 from swag.signals import Signals
 from swag.superpixels.pooling import Statistic, pool
@@ -32,6 +32,15 @@ class SWAG:
     @property
     def needs(self) -> frozenset[str]:
         return self.superpixels.needs | gradient_need(self.weights)
+
+    @property
+    def num_forwards(self) -> int:
+        sources: set[Source] = {self.weights}
+        if isinstance(self.superpixels, SLIC) and self.superpixels.features != "image":
+            sources.add(self.superpixels.gradient)
+        return sum(map(passes_of_source, sources))
+
+    num_backwards = num_forwards
 
     def __call__(self, signals: Signals) -> Tensor:
         importance_BHW = pixel_importance(signals, self.weights)

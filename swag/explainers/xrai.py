@@ -12,7 +12,7 @@ from torch import Tensor
 
 from swag.checks import require_one_of
 from swag.explainers.regions import dilated_regions, grow, grow_fast, segmentations
-from swag.integrated import integrated_gradient
+from swag.integrated import integrated_gradient, num_passes
 from swag.signals import Signals
 from swag.types import Kind
 
@@ -43,7 +43,7 @@ class XRAI:
     @property
     def num_forwards(self) -> int:
         """Model passes per image; both baselines' paths end at the image, in one pass."""
-        return 2 * self.steps - 1
+        return num_passes(self.steps)
 
     num_backwards = num_forwards
 

@@ -248,6 +248,19 @@ def test_half_a_model_is_refused(model: nn.Module) -> None:
         evaluate(model.double(), squares()[0])
 
 
+@pytest.mark.parametrize(
+    ("activation", "method"), [(nn.ReLU(), "swag_ig"), (nn.GELU(), "swag_ig_gradient")], ids=str
+)
+def test_the_default_methods_are_such_as_the_model_allows(
+    activation: nn.Module, method: str
+) -> None:
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), activation, *head)
+    results = evaluate(model, squares()[0])
+    assert list(results.table()["explainer"]) == ["random", "centre", "grad_cam", method]
+    assert results.frame["error"].isna().all()
+
+
 @pytest.mark.slow
 def test_workers_give_the_same_bits(model: nn.Module) -> None:
     images, labels = squares()

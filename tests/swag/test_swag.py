@@ -20,7 +20,9 @@ from swag.superpixels.segmenters import Features
 from tests.support import reference
 from tests.support.toys import batch_of, classifier_of, images, toy, toy_cnn
 
-SOURCES = ("guided_gradient", "gradient", "noise", "sobel")
+SOURCES = (
+    "guided_gradient", "gradient", "integrated_gradient", "smooth_gradient", "noise", "sobel"
+)  # fmt: skip
 FEATURES = ("image", "image_gradient", "gradient")
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import saliency.core as peer
 import torch
+from captum.attr import IntegratedGradients
 from saliency.core import xrai as peer_xrai
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from swag.classifier import Classifier
 from swag.explainers.regions import dilated_regions, grow, grow_fast, segmentations
@@ -153,6 +155,27 @@ def test_integrated_gradients_are_those_of_the_original(batch_size: int) -> None
         )
         ours = attribution_BCHW[index].permute(1, 2, 0).numpy()
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
+
+
+def test_middles_of_steps_are_captums() -> None:
+    model = classifier()
+    batch_signals = signals(photographs(32, 32), model)
+
+    def probability(image_NCHW: Tensor) -> Tensor:
+        return model.scores(model.logits(model.normalise(image_NCHW)))
+
+    image_BCHW = batch_signals.batch.image_BCHW
+    expected_BCHW = torch.zeros_like(image_BCHW)
+    for extreme in (image_BCHW.amin((1, 2, 3)), image_BCHW.amax((1, 2, 3))):
+        expected_BCHW += 0.5 * IntegratedGradients(probability).attribute(
+            image_BCHW,
+            baselines=extreme.view(-1, 1, 1, 1).expand_as(image_BCHW),
+            target=batch_signals.target_B,
+            n_steps=7,
+            method="riemann_middle",
+        )
+    found_BCHW = integrated_gradient(batch_signals, 7, with_ends=False)
+    torch.testing.assert_close(found_BCHW, expected_BCHW.float(), rtol=1e-3, atol=1e-7)
 
 
 def test_integrated_gradients_add_up_to_the_difference_of_the_probabilities() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from swag.models import ModelSpec, Preparation, load_classifier, preparation
 from swag.protocols import ExplainerMetric, Metric
@@ -17,6 +18,7 @@ from ..config.benchmark import Benchmark
 from ..engine.preparing import frame_of
 from ..errors import as_user_error
 from ..store.experiments import Experiment
+from .given import default_explainers
 from .pictures import GivenImages, datasets_of
 
 
@@ -32,7 +34,7 @@ class Pictures:
 def composed(
     models: Mapping[str, ModelSpec],
     pictures: Pictures,
-    explainers: Mapping[str, Any],
+    explainers: Mapping[str, Any] | None,
     metrics: Mapping[str, Any],
     **settings: Any,
 ) -> Benchmark:
@@ -53,11 +55,13 @@ def composed(
         images=pictures.images,
         frame=frame_of(_preparation(next(iter(models.values())))),
     )
+    datasets = {name: _with_classes(item, models) for name, item in datasets.items()}
+    explainers = default_explainers(models, _first(datasets)) if explainers is None else explainers
     for section, named in (("models", models), ("data", datasets), ("explainers", explainers)):
         for name in named:
             checked_name(name, section)
     benchmark = Benchmark(
-        datasets={name: _with_classes(item, models) for name, item in datasets.items()},
+        datasets=datasets,
         models=models,
         explainers=explainers,
         metrics={key: item for key, item in metrics.items() if isinstance(item, Metric)},
@@ -93,3 +97,10 @@ def _with_classes(dataset: Any, models: Mapping[str, ModelSpec]) -> Any:
         classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
         count = classifier.all_logits(classifier.prepared(sample.image_CHW[None])).shape[1]
     return replace(dataset, classes=tuple(str(index) for index in range(count)))
+
+
+def _first(datasets: Mapping[str, Any]) -> Tensor:
+    """Return the first image, image_1CHW."""
+    opened = next(iter(datasets.values())).open()
+    image_1CHW: Tensor = opened.load(opened.image_ids[0]).image_CHW[None]
+    return image_1CHW

@@ -18,14 +18,12 @@ from .given import explainers_of, metrics_of, models_of
 from .results import Results
 from .running import dispatcher_for, run_all
 
-DEFAULT_EXPLAINERS = ("random", "centre", "grad_cam", "swag_ig")
-
 
 def evaluate(  # noqa: PLR0913 - each may be left out
     models: object,
     data: object,
     *,
-    explainers: object = DEFAULT_EXPLAINERS,
+    explainers: object = None,
     metrics: object = "deletion",
     labels: Sequence[int] | None = None,
     images: int | None = None,
@@ -55,7 +53,9 @@ def evaluate(  # noqa: PLR0913 - each may be left out
             of names to them.
         explainers: names of `swag.EXPLAINERS`, explainers, functions
             `f(model, images, targets) -> maps` of normalised images, ready maps (an array in the
-            images' order, or a mapping of image ids to arrays), or a mapping of names to them.
+            images' order, or a mapping of image ids to arrays), or a mapping of names to them;
+            None: random, centre, grad_cam and swag_ig, or swag_ig_gradient where a model calls
+            no ReLU.
         metrics: names of `swag.METRICS`, metrics, or functions
             `f(model, images, targets, maps) -> values`, of which higher is better unless the
             function has `higher_is_better = False`.
@@ -88,7 +88,7 @@ def evaluate(  # noqa: PLR0913 - each may be left out
     benchmark = composed(
         models_of(models, model_options),
         Pictures(data, labels, images),
-        explainers_of(explainers),
+        None if explainers is None else explainers_of(explainers),
         metrics_of(metrics),
         name=name,
         seed=seed,

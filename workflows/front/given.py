@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS
 from swag.classifier import Classifier
-from swag.models import GivenModel, ModelSpec, weights_sha256
+from swag.default import WITH_RELU, WITHOUT_RELU, default_method
+from swag.models import GivenModel, ModelSpec, load_classifier, weights_sha256
 from swag.protocols import Explainer, Metric
 
 from ..config.fields import configured
 from ..config.presets import preset_of
 from ..data import MAPS
-from ..errors import UserError
+from ..errors import UserError, as_user_error
 from .code import code_of
 from .objects import (
     Called,
@@ -114,6 +115,23 @@ def explainers_of(explainers: object) -> dict[str, Explainer]:
         else:
             found[name] = _configured("explainer", thing, name, {**EXPLAINERS, **MAPS})
     return found
+
+
+def default_explainers(models: Mapping[str, ModelSpec], image_1CHW: Tensor) -> dict[str, Explainer]:
+    """Return controls, Grad-CAM, and SWAG as all models allow it.
+
+    Raises:
+        UserError: a model cannot be loaded, or does not take the image.
+    """
+    with as_user_error("models"):
+        found = {
+            default_method(
+                load_classifier(spec, device=torch.device("cpu"), batch_size=1), image_1CHW
+            )
+            for spec in models.values()
+        }
+    swag = WITHOUT_RELU if WITHOUT_RELU in found else WITH_RELU
+    return {name: EXPLAINERS[name] for name in ("random", "centre", "grad_cam", swag)}
 
 
 def metrics_of(metrics: object) -> dict[str, Any]:
