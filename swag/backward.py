@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from swag.layers import layout_of
 
 _OPAQUE = ("CopySlices", "CompiledFunctionBackward", "DifferentiableGraph")
 
@@ -75,8 +77,11 @@ def _nodes(output: Tensor) -> Iterator[Any]:
 
 
 @contextmanager
-def captured(name: str, module: nn.Module) -> Iterator[list[Tensor]]:
+def captured(name: str, module: nn.Module, size: Sequence[int]) -> Iterator[list[Tensor]]:
     """Collect the output of the module called `name`, which must run once inside the block.
+
+    Args:
+        size: height and width of the images, in whose proportions it has a map.
 
     It is the tensor that the graph holds; what follows gets a copy, so that an in-place layer
     behind it cannot overwrite what was captured.
@@ -87,10 +92,12 @@ def captured(name: str, module: nn.Module) -> Iterator[list[Tensor]]:
     outputs: list[Tensor] = []
 
     def hook(_module: nn.Module, _inputs: object, output: object) -> Tensor:
-        if not isinstance(output, Tensor) or output.ndim != 4:
+        if not isinstance(output, Tensor) or layout_of(output.shape, size) is None:
             what = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output)
             raise ValueError(
-                f"Grad-CAM's layer {name!r} must put out one map of shape (B, F, h, w), not {what}"
+                f"Grad-CAM's layer {name!r} must put out one map of shape (B, F, h, w) or "
+                f"(B, h, w, F), or tokens of shape (B, N, F) with a patch for each cell of a grid "
+                f"in the image's proportions, not {what}"
             )
         # Where nothing below asks for a gradient, the graph begins here.
         kept = output if output.requires_grad else output.detach().requires_grad_()

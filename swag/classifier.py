@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from swag.channels import with_channels
+from swag.layers import last_layer
 from swag.outputs import Output, check_outputs, logits_of, scores_of
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -24,8 +25,8 @@ class Classifier:
             them in. It must be in evaluation mode; `frozen` puts a model there for a while,
             `swag.models.load_classifier` for good.
         mean, std: per channel, of images in [0, 1]; normalised images are (image - mean) / std.
-        cam_layer: dotted name of the module whose output Grad-CAM weights; None: the last module
-            whose output is a map of more than one cell, found by one forward pass.
+        cam_layer: dotted name of the module whose output Grad-CAM weights, see `swag.layers`; None:
+            the last one whose output is a map of more than one cell, found by one forward pass.
         batch_size: how many images one pass may hold; memory grows with it, results do not change
             beyond rounding.
         image_size: height and width of the only images that the model takes; None: of any size.
@@ -136,7 +137,7 @@ class Classifier:
         """
         modules = dict(self.model.named_modules())
         if self.cam_layer is None:
-            self.cam_layer = last_spatial_layer(self.model, self.normalise(image_1CHW))
+            self.cam_layer = last_layer(self.model, self.normalise(image_1CHW))
         if self.cam_layer not in modules:
             last = ", ".join([name for name in modules if name][-5:])
             raise ValueError(
@@ -152,70 +153,6 @@ def require_size(wanted: tuple[int, int] | None, got: Sequence[int]) -> None:
             f"the model takes images of {wanted[0]}x{wanted[1]} pixels only, got {got[0]}x{got[1]};"
             " give the data set this `size`, or take another model"
         )
-
-
-def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str:
-    """Return the name of the last module to put out a map of at least 2x2 cells.
-
-    Pooling, dropout, attention's weights and the model itself do not count: Grad-CAM's map is made
-    by the features.
-
-    Raises:
-        ValueError: there is no such module, or more layers work on sequences after it than on maps
-            up to it, as in a vision transformer, whose one map is cut-out patches.
-    """
-    found: list[str] = []
-    layers = {"maps": 0, "sequences": 0}
-    skipped = (
-        *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
-        *(nn.Dropout, nn.Dropout2d, nn.Identity, nn.Softmax),
-    )
-
-    def remember(name: str) -> object:
-        def hook(module: nn.Module, _inputs: object, output: object) -> None:
-            weighted = any(True for _ in module.parameters(recurse=False))
-            if not isinstance(output, Tensor):
-                return
-            if _is_map(output.shape, normalised_1CHW.shape):
-                found.append(name)
-                layers.update(maps=layers["maps"] + weighted, sequences=0)
-            elif output.shape[2:].numel() > 1:
-                layers["sequences"] += weighted
-
-        return hook
-
-    handles = [
-        module.register_forward_hook(remember(name))
-        for name, module in model.named_modules()
-        if name and not isinstance(module, skipped) and not _is_container(module)
-    ]
-    try:
-        with torch.no_grad():
-            model(normalised_1CHW)
-    finally:
-        for handle in handles:
-            handle.remove()
-    if not found or layers["sequences"] > layers["maps"]:
-        what = "few layers of the model put" if found else "no layer of the model puts"
-        raise ValueError(f"{what} out a spatial map; name one with cam_layer")
-    return found[-1]
-
-
-def _is_map(shape: torch.Size, image_shape: torch.Size) -> bool:
-    """Return whether an output has an image's rows and columns of cells, in its proportions.
-
-    A transformer's sequences and heads, and channels that come last, make other shapes.
-    """
-    if len(shape) != 4 or shape[0] != image_shape[0] or min(shape[2:]) < 2:
-        return False
-    height, width = image_shape[2:]
-    # Rounding leaves either side up to one cell from the exact proportion.
-    return abs(shape[2] * width - shape[3] * height) <= height + width
-
-
-def _is_container(module: nn.Module) -> bool:
-    """Return whether a module puts out what its last part does, and nothing of its own."""
-    return type(module).forward in {nn.Sequential.forward, nn.ModuleList.forward}
 
 
 @contextmanager

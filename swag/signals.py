@@ -13,6 +13,7 @@ from torch import Tensor
 from swag.backward import captured, guide, recording
 from swag.channels import colours_BHWC
 from swag.classifier import Classifier
+from swag.layers import Layout, layout_of
 from swag.targets import ranked_class
 from swag.types import Batch
 
@@ -168,8 +169,9 @@ class Signals:
             if wanted:
                 gradients = list(torch.autograd.grad(score, wanted, retain_graph=guided))
                 if layer:
-                    result["layer_activation"] = layer[0].detach()
-                    result["layer"] = gradients.pop()
+                    layout = cast(Layout, layout_of(layer[0].shape, x_BCHW.shape[2:]))
+                    result["layer_activation"] = layout.map_BFhw(layer[0].detach())
+                    result["layer"] = layout.map_BFhw(gradients.pop())
                 if gradients:
                     result["gradient"] = gradients.pop()
             if guided:
@@ -183,7 +185,7 @@ class Signals:
         if not with_layer:
             return self.classifier.logits(x_BCHW), []
         name, layer = self.classifier.layer(self.batch.image_BCHW[:1])
-        with captured(name, layer) as outputs:
+        with captured(name, layer, x_BCHW.shape[2:]) as outputs:
             logits_BK = self.classifier.logits(x_BCHW)
         return logits_BK, outputs
 

@@ -9,7 +9,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from swag.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, frozen, last_spatial_layer
+from swag.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, frozen
+from swag.layers import last_layer
 from tests.support.toys import Counted, batch_of, classifier_of, images, toy, toy_cnn, untouched
 
 
@@ -84,7 +85,7 @@ def test_the_layer_found_is_the_paper_s(name: str, layer: str, cells: int) -> No
     options = {"init_weights": False} if name == "googlenet" else {}
     model = torchvision.models.get_model(name, weights=None, **options).eval()
     sizes: list[tuple[int, ...]] = []
-    assert last_spatial_layer(model, torch.zeros(1, 3, 224, 224)) == layer
+    assert last_layer(model, torch.zeros(1, 3, 224, 224)) == layer
     module = model.get_submodule(layer)
     module.register_forward_hook(lambda _m, _i, output: sizes.append(output.shape[2:]))
     with torch.no_grad():

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+import pytorch_grad_cam as peer
 import torch
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from swag.classifier import Classifier
 from swag.explainers.cam import GradCAM
+from swag.layers import layout_of
 from swag.models import ModelSpec, load_classifier
 from swag.signals import Signals
 from tests.support.toys import batch_of, images, untouched
@@ -44,7 +48,20 @@ WITHOUT_RELU = {
     "timm/convnext_atto": 64,
     "timm/efficientnet_b0": 64,
 }
-TRANSFORMERS = {"vit_b_32": 224, "timm/vit_tiny_patch16_224": 224, "timm/swin_s3_tiny_224": 224}
+TRANSFORMERS = {
+    "swin_t": ("permute", (7, 7)),
+    "vit_b_32": ("encoder.ln", (7, 7)),  # its head begins with zeros
+    "timm/beit_base_patch16_224": ("blocks.11.norm2", (14, 14)),
+    "timm/cait_xxs24_224": ("blocks_token_only.1.norm1", (14, 14)),
+    "timm/deit_tiny_distilled_patch16_224": ("blocks.11.norm1", (14, 14)),
+    "timm/eva02_tiny_patch14_224": ("blocks.11.norm2", (16, 16)),
+    "timm/levit_128s": ("stages.2.blocks.3.mlp.ln2", (4, 4)),
+    "timm/pit_ti_224": ("transformers.2.blocks.3.norm1", (7, 7)),
+    "timm/swin_s3_tiny_224": ("norm", (7, 7)),
+    "timm/twins_svt_small": ("norm", (7, 7)),
+    "timm/vit_tiny_patch16_224": ("blocks.11.norm1", (14, 14)),
+}
+"""Name -> the layer that Grad-CAM takes, and the cells of its map, for images of 224x224."""
 
 
 def classifier_of(name: str, **fields: Any) -> Classifier:
@@ -102,12 +119,67 @@ def test_every_signal_of_a_family(name: str, size: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "size"), TRANSFORMERS.items())
-def test_a_transformer_has_no_layer_of_its_own_accord(name: str, size: int) -> None:
-    batch = batch_of(images(1, size))
-    with pytest.raises(ValueError, match="few layers of the model put out a spatial map; name one"):
-        GradCAM()(Signals(classifier_of(name), batch))
-    layer = "conv_proj" if name == "vit_b_32" else "patch_embed.proj"
-    named = Signals(classifier_of(name, cam_layer=layer), batch)
-    assert GradCAM()(named).shape == (1, size, size)
-    assert named.gradient_BCHW.isfinite().all()
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_a_transformers_tokens_are_a_map(name: str) -> None:
+    classifier = classifier_of(name)
+    signals = Signals(classifier, batch_of(images(2, 224)), ALL - {"guided_gradient"})
+    layer, cells = TRANSFORMERS[name]
+    assert signals.layer_activation_BFhw.shape[2:] == signals.layer_gradient_BFhw.shape[2:] == cells
+    assert classifier.cam_layer == layer
+    if layer != "encoder.ln":
+        for index in range(2):
+            assert signals.layer_gradient_BFhw[index].abs().max() > 0
+    assert GradCAM()(signals).shape == (2, 224, 224)
+    assert signals.gradient_BCHW.isfinite().all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [("timm/vit_tiny_patch16_224", 1), ("timm/deit_tiny_distilled_patch16_224", 2)],
+)
+def test_grad_cam_of_tokens_is_the_peers(name: str, prefix: int) -> None:
+    classifier = classifier_of(name)
+    signals = Signals(classifier, batch_of(images(2, 224)))
+
+    def reshape(output_BNF: Tensor) -> Tensor:
+        return output_BNF[:, prefix:].unflatten(1, (14, 14)).permute(0, 3, 1, 2)
+
+    layer = classifier.model.get_submodule("blocks.11.norm1")
+    with peer.GradCAM(classifier.model, [layer], reshape_transform=reshape) as cam:
+        wanted = [ClassifierOutputTarget(int(target)) for target in signals.target_B]
+        theirs_BHW = cam(signals.normalised_BCHW.clone().requires_grad_(), wanted)
+    ours_BHW = GradCAM()(signals)
+    # The peer scales each map to 0 to 1 before it interpolates.
+    lowest, highest = ours_BHW.amin((1, 2), keepdim=True), ours_BHW.amax((1, 2), keepdim=True)
+    scaled_BHW = (ours_BHW - lowest) / (highest - lowest)
+    assert np.corrcoef(scaled_BHW.flatten(), theirs_BHW.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "expected"),
+    [
+        ((2, 197, 192), (224, 224), ("tokens", 14, 14, 1)),
+        ((2, 201, 192), (224, 224), ("tokens", 14, 14, 5)),
+        ((2, 196, 192), (224, 224), ("tokens", 14, 14, 0)),
+        ((2, 99, 8), (224, 112), ("tokens", 14, 7, 1)),
+        ((2, 7, 7, 768), (224, 224), ("channels last", 7, 7, 0)),
+        ((2, 768, 7, 7), (224, 224), ("channels first", 7, 7, 0)),
+        ((2, 7, 4, 768), (224, 112), ("channels last", 7, 4, 0)),
+        ((2, 768), (224, 224), None),
+        ((2, 23, 8), (224, 224), ("tokens", 4, 4, 7)),
+        ((2, 1000, 8), (224, 224), None),
+    ],
+)
+def test_where_a_map_is_in_an_output(
+    shape: tuple[int, ...], size: tuple[int, int], expected: tuple[Any, ...] | None
+) -> None:
+    assert layout_of(shape, size) == expected
+
+
+def test_rows_of_patches_are_rows_of_the_map() -> None:
+    cells = torch.arange(6.0).view(1, 2, 3)
+    tokens = torch.cat([torch.full((1, 1), -1.0), cells.view(1, 6)], 1)[..., None]
+    layout = layout_of(tokens.shape, (20, 30))
+    assert layout is not None
+    torch.testing.assert_close(layout.map_BFhw(tokens)[:, 0], cells)
