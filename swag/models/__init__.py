@@ -4,6 +4,7 @@ spec.py            a model's specification
 loading.py         what is made of it
 tiny.py            the two small models whose weights are in this package
 timm_models.py     those of timm, where it is installed
+hf_models.py       those of Hugging Face's transformers, likewise
 weights_files.py   tensors from files of weights
 preparation.py     how images were resized for it
 """

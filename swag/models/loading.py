@@ -16,6 +16,8 @@ from torch import nn
 
 from swag.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from swag.lookup import lookup, nearest
+from swag.models.hf_models import PREFIX as HF_PREFIX
+from swag.models.hf_models import HuggingFaceModel
 from swag.models.spec import GivenModel, ModelSpec
 from swag.models.timm_models import PREFIX, TimmModel
 from swag.models.tiny import TINY
@@ -28,15 +30,15 @@ def model_names() -> list[str]:
 
 
 def normalisation(spec: ModelSpec) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and std: those given, else timm's of the weights, else ImageNet's.
+    """Return mean and std: those given, else timm's or the hub's of the weights, else ImageNet's.
 
     Raises:
-        ValueError: timm is asked, and is not installed or has no such model.
+        ValueError: a package is asked that is not installed or has no such model.
     """
     if spec.mean and spec.std:
         return spec.mean, spec.std
-    timm = timm_model(spec)
-    mean, std = timm.normalisation if timm else (IMAGENET_MEAN, IMAGENET_STD)
+    found = packaged_model(spec)
+    mean, std = found.normalisation if found else (IMAGENET_MEAN, IMAGENET_STD)
     return spec.mean or mean, spec.std or std
 
 
@@ -52,8 +54,8 @@ def fixed_size(spec: ModelSpec) -> tuple[int, int] | None:
     Raises:
         ValueError: as `normalisation`.
     """
-    timm = timm_model(spec)
-    return timm.fixed_size if timm else None
+    found = packaged_model(spec)
+    return found.fixed_size if found else None
 
 
 def load_classifier(spec: ModelSpec, *, device: torch.device, batch_size: int) -> Classifier:
@@ -126,8 +128,12 @@ def _builders() -> dict[str, Callable[..., nn.Module]]:
     return {**TINY, **{name: torchvision.models.get_model_builder(name) for name in names}}
 
 
-def timm_model(spec: ModelSpec) -> TimmModel | None:
-    """Return timm's model with the tag of the weights, or None where it is not one of timm's."""
+def packaged_model(spec: ModelSpec) -> TimmModel | HuggingFaceModel | None:
+    """Return the model where it is timm's, with the tag of its weights, or transformers'."""
+    if isinstance(spec, GivenModel):
+        return None
+    if spec.architecture.startswith(HF_PREFIX):
+        return HuggingFaceModel(spec.architecture.removeprefix(HF_PREFIX))
     if not spec.architecture.startswith(PREFIX):
         return None
     model = TimmModel(spec.architecture.removeprefix(PREFIX))
@@ -135,11 +141,15 @@ def timm_model(spec: ModelSpec) -> TimmModel | None:
     return model.tagged(spec.weights) if named else model
 
 
+def _is_packaged(spec: ModelSpec) -> bool:
+    return spec.architecture.startswith((PREFIX, HF_PREFIX))
+
+
 def _is_own(spec: ModelSpec) -> bool:
     """Return whether no package that is known here has the architecture, but others do."""
     if isinstance(spec, GivenModel):
         return True
-    if spec.architecture in TINY or spec.architecture.startswith(PREFIX):
+    if spec.architecture in TINY or _is_packaged(spec):
         return False
     known = _builders()
     lookup("model", spec.architecture, known)
@@ -148,9 +158,9 @@ def _is_own(spec: ModelSpec) -> bool:
 
 def _build(spec: ModelSpec, num_classes: int | None, seed: int = 0) -> nn.Module:
     """Return the architecture with random weights; the global random numbers are left alone."""
-    timm = timm_model(spec)
+    found = packaged_model(spec)
     known = TINY if spec.architecture in TINY else _builders()
-    builder = timm.build if timm else lookup("model", spec.architecture, known)
+    builder = found.build if found else lookup("model", spec.architecture, known)
     options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
     if spec.architecture in {"googlenet", "inception_v3"}:
         # torchvision's weights are for the first authors' normalisation.
@@ -179,8 +189,8 @@ def _is_official(spec: ModelSpec) -> bool:
 def _state(spec: ModelSpec) -> State:
     if not _is_official(spec):
         return read_state(Path(spec.weights).expanduser())
-    if timm := timm_model(spec):
-        return timm.pretrained_state()
+    if found := packaged_model(spec):
+        return found.pretrained_state()
     if spec.architecture not in TINY:
         return _official(spec)
     if spec.weights != "default":
@@ -220,7 +230,7 @@ def official_weights(spec: ModelSpec) -> Any | None:
 
     None where the architecture is not torchvision's.
     """
-    if spec.architecture in TINY or spec.architecture.startswith(PREFIX) or _is_own(spec):
+    if spec.architecture in TINY or _is_packaged(spec) or _is_own(spec):
         return None
     import torchvision  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""How a model's images were prepared when it was trained, as timm and torchvision say it."""
+"""How a model's images were prepared when it was trained, as its package says it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from swag.models.loading import official_weights, timm_model
+from swag.models.hf_models import RESAMPLING, HuggingFaceModel
+from swag.models.loading import official_weights, packaged_model
 from swag.models.spec import ModelSpec
 from swag.models.tiny import TINY
 
@@ -39,8 +40,11 @@ def preparation(spec: ModelSpec) -> Preparation | None:
     """
     if spec.architecture in TINY:
         return Preparation((112, 112), 128, "bilinear")
-    if timm := timm_model(spec):
-        return _of_timm(timm.data_config, spec)
+    found = packaged_model(spec)
+    if isinstance(found, HuggingFaceModel):
+        return _of_hub(found)
+    if found is not None:
+        return _of_timm(found.data_config, spec)
     weights = official_weights(spec)
     return None if weights is None else _of_torchvision(weights, spec)
 
@@ -55,6 +59,33 @@ def _of_timm(config: dict[str, Any], spec: ModelSpec) -> Preparation:
         )
     side = math.floor(height / share)
     return Preparation((height, width), side, config["interpolation"], mode == "squash")
+
+
+def _of_hub(model: HuggingFaceModel) -> Preparation | None:
+    """Return what preprocessor_config.json says, by the rules of its image processors.
+
+    A size of `height` and `width` is of both sides, one of `shortest_edge` of the shorter. A plain
+    number is both for ViT's processor and the shorter for others. ConvNeXt's resizes to size /
+    crop_pct and cuts, and from 384 pixels on resizes both sides without a cut.
+    """
+    said = model.preprocessor
+    size = said.get("size")
+    if size is None or not said.get("do_resize", True):
+        return None
+    if not isinstance(size, dict):
+        whole = "ViT" in str(said.get("image_processor_type", said.get("feature_extractor_type")))
+        size = {"height": size, "width": size} if whole else {"shortest_edge": size}
+    squash = "height" in size
+    edge = int(size["height"] if squash else size["shortest_edge"])
+    interpolation = RESAMPLING[int(said.get("resample", 2))]
+    if model.config.model_type in {"convnext", "convnextv2"}:
+        if edge >= 384:
+            return Preparation((edge, edge), edge, interpolation, squash=True)
+        resized = int(edge / (said.get("crop_pct") or 224 / 256))
+        return Preparation((edge, edge), resized, interpolation)
+    crop = said.get("crop_size", edge) if said.get("do_center_crop") else edge
+    side = int(crop["height"] if isinstance(crop, dict) else crop)
+    return Preparation((side, side), edge, interpolation, squash)
 
 
 def _of_torchvision(weights: Any, spec: ModelSpec) -> Preparation:

@@ -45,13 +45,14 @@ def test_data_sets_are_those_that_configurations_can_name() -> None:
 
 
 def test_models_are_those_that_can_be_built() -> None:
-    *listed, last = names.models()
+    *listed, timms, hubs = names.models()
     assert [entry.name for entry in listed] == model_names()
-    assert last.name == "timm/NAME"
+    assert (timms.name, hubs.name) == ("timm/NAME", "hf/NAME")
 
 
 def test_timms_models_are_named_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
+    monkeypatch.setitem(sys.modules, "transformers", None)
     assert [entry.name for entry in names.models()] == model_names()
 
 

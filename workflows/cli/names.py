@@ -55,6 +55,9 @@ def models() -> list[Entry]:
     if find_spec("timm") is not None:
         about = "an architecture of timm, such as timm/convnext_tiny"
         known.append(Entry("timm/NAME", about))
+    if find_spec("transformers") is not None:
+        about = "an image classifier of Hugging Face, such as hf/google/vit-base-patch16-224"
+        known.append(Entry("hf/NAME", about))
     return _with_plugins("models", known)
 
 
