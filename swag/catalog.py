@@ -24,7 +24,9 @@ from swag.explainers import (
     RISE,
     SWAG,
     XRAI,
+    AttentionRollout,
     Centre,
+    GenericAttention,
     GradCAM,
     GradCAMPlusPlus,
     GuidedBackprop,
@@ -86,6 +88,8 @@ EXPLAINERS: dict[str, Explainer] = {
     "swag_vanilla": SWAG(superpixels=IMAGE, weights="gradient"),
     "swag_noise": SWAG(superpixels=IMAGE, weights="noise"),
     "swag_sobel": SWAG(superpixels=IMAGE, weights="sobel"),
+    "attention_rollout": AttentionRollout(),
+    "generic_attention": GenericAttention(),
     "guided_backprop": GuidedBackprop(),
     "vanilla_gradient": VanillaGradient(),
 }

@@ -8,17 +8,29 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TypeVar, cast
 
+from swag.adapters.names import LIBRARIES, methods_of
+
 T = TypeVar("T")
 
 
 def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
     """Return what `name` stands for: a row of `table`, an entry point or a `module:attribute`.
 
+    Of an explainer it may be a method of another library, see `swag.adapters`.
+
     Raises:
         ValueError: there is no such thing; the message names the nearest ones.
     """
     if name in table:
         return table[name]
+    library, _, method = name.partition(":")
+    if kind == "explainer" and library in LIBRARIES:
+        known = methods_of(library)
+        if method not in known:
+            raise ValueError(f"{library} has no {method!r}{nearest(method, known)}")
+        from swag.adapters.adapted import Adapted  # noqa: PLC0415 - it imports much of swag
+
+        return cast(T, Adapted(method=name))
     for entry in entry_points(group=f"swagflow.{kind}s"):
         if entry.name == name:
             return cast(T, entry.load())

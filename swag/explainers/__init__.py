@@ -6,9 +6,11 @@ gradient.py   guided backpropagation and the vanilla gradient
 lime.py       LIME
 rise.py       RISE
 xrai.py       XRAI; regions.py makes and ranks its regions
+attention.py  attention rollout and its class-specific kin, for transformers
 controls.py   saliencies that know nothing of the model
 """
 
+from swag.explainers.attention import AttentionRollout, GenericAttention
 from swag.explainers.cam import GradCAM, GradCAMPlusPlus
 from swag.explainers.controls import Centre, Noise, Random, Sobel
 from swag.explainers.gradient import GuidedBackprop, VanillaGradient
@@ -22,7 +24,9 @@ __all__ = [
     "RISE",
     "SWAG",
     "XRAI",
+    "AttentionRollout",
     "Centre",
+    "GenericAttention",
     "GradCAM",
     "GradCAMPlusPlus",
     "GuidedBackprop",

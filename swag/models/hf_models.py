@@ -82,6 +82,7 @@ class HuggingFaceModel:
     def build(self, num_classes: int | None = None) -> nn.Module:
         """Return the model with random weights."""
         config = _config.__wrapped__(self.name)  # one of its own, which is changed
+        config.architectures = config.architectures or []  # some types of several heads trip else
         if num_classes is not None:
             config.num_labels = num_classes
         return cast(nn.Module, _auto().from_config(config).float())

@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from swag.classifier import Classifier
+from swag.explainers import AttentionRollout, GenericAttention
 from swag.types import Batch, Score
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -96,6 +97,44 @@ def toy_cnn(num_classes: int = 5, *, inplace: bool = True) -> nn.Sequential:
         ),
         seed=104,
     )
+
+
+class ToyViT(nn.Module):
+    """A vision transformer in miniature: patches of 8x8, a class token, two blocks."""
+
+    def __init__(self, channels: int = 3, num_classes: int = 5) -> None:
+        super().__init__()
+        self.embed = nn.Conv2d(channels, 8, 8, stride=8)
+        self.token = nn.Parameter(torch.zeros(1, 1, 8))
+        self.norms = nn.ModuleList(nn.LayerNorm(8) for _ in range(2))
+        self.qkv = nn.ModuleList(nn.Linear(8, 24) for _ in range(2))
+        self.mlps = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.GELU()) for _ in range(2))
+        self.head = nn.Linear(8, num_classes)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        patches_BNF = self.embed(x_BCHW).flatten(2).transpose(1, 2)
+        x_BNF = torch.cat([self.token.expand(len(x_BCHW), -1, -1), patches_BNF], 1)
+        for norm, qkv, mlp in zip(self.norms, self.qkv, self.mlps, strict=True):
+            heads = qkv(norm(x_BNF)).unflatten(2, (3, 2, 4)).permute(2, 0, 3, 1, 4)
+            mixed = F.scaled_dot_product_attention(*heads)
+            x_BNF = x_BNF + mixed.transpose(1, 2).flatten(2)
+            x_BNF = x_BNF + mlp(x_BNF)
+        found: Tensor = self.head(x_BNF[:, 0])
+        return found
+
+
+def toy_vit(channels: int = 3) -> ToyViT:
+    torch.manual_seed(0)
+    return ToyViT(channels).eval().requires_grad_(requires_grad=False)
+
+
+def is_for_transformers(item: object) -> bool:
+    return isinstance(item, AttentionRollout | GenericAttention)
+
+
+def toy_for(item: object) -> nn.Module:
+    """A model that an explainer can explain."""
+    return toy_vit() if is_for_transformers(item) else toy_cnn()
 
 
 def classifier_of(model: nn.Module, **options: Any) -> Classifier:

@@ -18,8 +18,17 @@ from swag.catalog import EXPLAINERS, METRICS
 from swag.channels import colours_BHWC, grey_B1HW, shown_3HW, with_channels
 from swag.classifier import Classifier
 from swag.models import ModelSpec
+from swag.protocols import needs_of
 from swag.signals import Signals
-from tests.support.toys import annotated, dyadic, images, reduced, toy_cnn
+from tests.support.toys import (
+    annotated,
+    dyadic,
+    images,
+    is_for_transformers,
+    reduced,
+    toy_cnn,
+    toy_vit,
+)
 
 
 def cnn_of(channels: int) -> nn.Module:
@@ -33,11 +42,11 @@ def images_of(channels: int, height: int = 32, width: int = 32) -> Tensor:
     return colours[:, :channels, :height, :width].contiguous()
 
 
-def signals_of(image_BCHW: Tensor, needs: frozenset[str] = frozenset()) -> Signals:
+def signals_of(image_BCHW: Tensor, explainer: Any = None) -> Signals:
     channels = image_BCHW.shape[1]
-    classifier = Classifier(
-        cnn_of(channels), mean=(0.5,) * channels, std=(0.25,) * channels, batch_size=8
-    )
+    model = toy_vit(channels) if is_for_transformers(explainer) else cnn_of(channels)
+    needs = needs_of(explainer)
+    classifier = Classifier(model, mean=(0.5,) * channels, std=(0.25,) * channels, batch_size=8)
     return Signals(classifier, annotated(image_BCHW), needs)
 
 
@@ -50,7 +59,7 @@ def test_every_explainer_takes_other_channels_and_rectangles(
     name: str, shape: tuple[int, int, int]
 ) -> None:
     explainer = reduced(EXPLAINERS[name])
-    saliency_BHW = explainer(signals_of(images_of(*shape), explainer.needs))
+    saliency_BHW = explainer(signals_of(images_of(*shape), explainer))
     assert saliency_BHW.shape == (2, *shape[1:])
     assert saliency_BHW.dtype == torch.float32
     assert bool(torch.isfinite(saliency_BHW).all())

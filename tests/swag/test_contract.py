@@ -26,6 +26,7 @@ from tests.support.toys import (
     take,
     toy,
     toy_cnn,
+    toy_for,
     untouched,
 )
 
@@ -45,7 +46,7 @@ each = pytest.mark.parametrize("item", ITEMS, ids=repr)
 
 
 def explained(explainer: Explainer, batch: Batch, batch_size: int = 4) -> Tensor:
-    classifier = classifier_of(toy_cnn(), batch_size=batch_size)
+    classifier = classifier_of(toy_for(explainer), batch_size=batch_size)
     return explainer(Signals(classifier, batch, explainer.needs))
 
 
@@ -123,7 +124,8 @@ def test_constant_images_are_explained_too(name: str) -> None:
 
 @each_explainer
 def test_explainer_touches_nothing(name: str) -> None:
-    explainer, classifier, batch = SMALL_EXPLAINERS[name], toy(), annotated(images(2))
+    explainer, batch = SMALL_EXPLAINERS[name], annotated(images(2))
+    classifier = classifier_of(toy_for(explainer))
     with untouched(classifier.model, *tensors_of(batch)):
         explainer(Signals(classifier, batch, explainer.needs))
 
@@ -190,7 +192,8 @@ def test_no_other_image_and_no_batch_size_changes_a_score(name: str) -> None:
 
 @each_explainer_often
 def test_explain_gives_what_the_explainer_gives(name: str) -> None:
-    explainer, image_BCHW, model = SMALL_EXPLAINERS[name], images(2), toy_cnn().train()
+    explainer, image_BCHW = SMALL_EXPLAINERS[name], images(2)
+    model = toy_for(explainer).train()
     found = swag.explain(
         model, image_BCHW, method=explainer, mean=(0.5,) * 3, std=(0.25,) * 3, target=3
     )

@@ -19,7 +19,7 @@ from swag.catalog import EXPLAINERS, METRICS
 from swag.explainers.controls import Noise
 from swag.protocols import Explainer, Metric
 from swag.signals import Signals
-from tests.support.toys import annotated, columns_of, images, reduced, toy
+from tests.support.toys import annotated, classifier_of, columns_of, images, reduced, toy, toy_for
 
 PATH = Path(__file__).parent / "golden" / "scores.json"
 RECORD = "python -m tests.swag.test_golden"
@@ -29,7 +29,9 @@ Entry = dict[str, Any]
 def explainer_entry(explainer: Explainer) -> Entry:
     """Each saliency's mean, and its mean weighted by a wave, which also tells places apart."""
     batch = annotated(images(3))
-    saliency_BHW = explainer(Signals(toy(), batch, explainer.needs)).double()
+    saliency_BHW = explainer(
+        Signals(classifier_of(toy_for(explainer)), batch, explainer.needs)
+    ).double()
     wave_HW = torch.cos(torch.arange(32.0 * 32, dtype=torch.float64) * 0.7).view(32, 32)
     return {
         **named(explainer),

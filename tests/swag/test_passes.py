@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from torch import nn
 
 from swag.catalog import EXPLAINERS, METRICS
 from swag.explainers import LIME
@@ -20,7 +21,7 @@ from swag.protocols import (
 )
 from swag.signals import Signals
 from swag.superpixels import SLIC
-from tests.support.toys import Counted, annotated, classifier_of, images, reduced, toy_cnn
+from tests.support.toys import Counted, annotated, classifier_of, images, reduced, toy_cnn, toy_for
 
 NUM_IMAGES = 3
 
@@ -28,8 +29,8 @@ NUM_IMAGES = 3
 class Watched(Signals):
     """Signals that note whose superpixels are asked for, of a model that notes its passes."""
 
-    def __init__(self, needs: frozenset[str]) -> None:
-        self.model = Counted(toy_cnn())
+    def __init__(self, needs: frozenset[str], model: nn.Module | None = None) -> None:
+        self.model = Counted(toy_cnn() if model is None else model)
         # A named layer need not be found, and large batches hold what belongs together.
         classifier = classifier_of(self.model, cam_layer="model.4", batch_size=64)
         super().__init__(classifier, annotated(images(NUM_IMAGES)), needs)
@@ -61,7 +62,7 @@ def test_an_explainer_runs_the_passes_that_it_declares(name: str) -> None:
         finer = {"max_dist": 2.0} if name == "lime" else {"num_segments": 64}
         superpixels: Any = explainer.superpixels
         explainer = replace(explainer, superpixels=replace(superpixels, **finer))
-    signals = Watched(explainer.needs)
+    signals = Watched(explainer.needs, toy_for(explainer))
     explainer(signals)
     assert signals.run == declared(explainer)
 
@@ -69,7 +70,7 @@ def test_an_explainer_runs_the_passes_that_it_declares(name: str) -> None:
 @pytest.mark.parametrize("name", EXPLAINERS)
 def test_an_explainer_reads_the_superpixels_that_it_declares(name: str) -> None:
     explainer = reduced(EXPLAINERS[name])
-    segmenter, signals = segmenter_of(explainer), Watched(explainer.needs)
+    segmenter, signals = segmenter_of(explainer), Watched(explainer.needs, toy_for(explainer))
     explainer(signals)
     assert signals.asked == ({segmenter} - {None})
     assert segmenter is None or segmenter.needs <= explainer.needs

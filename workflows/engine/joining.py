@@ -14,7 +14,7 @@ FIXED = ("name", "seed", "target", "shard_size", "batch_size")
 EXTENT = {
     "roar": ROAR_EXTENT,
     "tuning": (),
-    "explainers": ("version", "code"),
+    "explainers": ("version", "code", "library"),
     "metrics": ("version", "code"),
     "subjects": (),
 }
