@@ -81,7 +81,11 @@ class Classifier:
 
     def normalise(self, image_BCHW: Tensor) -> Tensor:
         require_size(self.image_size, image_BCHW.shape[-2:])
-        return (image_BCHW - self.mean_1C11) / self.std_1C11
+        return self.normalised_colour(image_BCHW)
+
+    def normalised_colour(self, colour_BC11: Tensor | float) -> Tensor:
+        """Return what a colour is in normalised images, of whatever size the model takes."""
+        return (colour_BC11 - self.mean_1C11) / self.std_1C11
 
     def prepared(self, image_BCHW: Tensor) -> Tensor:
         """Return images of a data set normalised, on the model's device, in the model's channels.

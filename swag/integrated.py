@@ -46,7 +46,7 @@ def _integrate(signals: Signals, num_steps: int, *, with_ends: bool) -> Tensor:
     end_T = torch.ones(int(with_ends))
     fraction_T = torch.cat([before_T, before_T, end_T]).to(image_BCHW)
     from_high_T = (torch.arange(len(fraction_T)) >= len(before_T)).long().to(image_BCHW.device)
-    start_TBC11 = signals.classifier.normalise(baseline_2B111)[from_high_T]
+    start_TBC11 = signals.classifier.normalised_colour(baseline_2B111)[from_high_T]
     counts_2T = torch.stack([1 - from_high_T, from_high_T]).to(image_BCHW)
     if with_ends:
         counts_2T[:, -1] = 1

@@ -37,7 +37,7 @@ def _one_colour(signals: Signals, value: float | None) -> Painter:
     classifier, x_BCHW = signals.classifier, signals.normalised_BCHW
     colour_1C11 = x_BCHW.new_zeros(1)
     if value is not None:
-        colour_1C11 = (value - classifier.mean_1C11) / classifier.std_1C11
+        colour_1C11 = classifier.normalised_colour(value)
     return painter_of(colour_1C11.expand_as(x_BCHW), x_BCHW)
 
 

@@ -111,7 +111,7 @@ def test_a_report_imports_no_data_set_that_a_folder_names(
         found.append(open_dataset("squares"))
         return store, []
 
-    monkeypatch.setattr("swagflow.cli.report.draw", draw)
+    monkeypatch.setattr("swagflow.front.drawing.draw", draw)
     run(tmp_path)
     path = tmp_path / "benchmark.yaml"
     held = yaml.safe_load(path.read_text())

@@ -63,11 +63,14 @@ def run(code: str, **names: Any) -> dict[str, Any]:
 def test_the_examples_of_the_readme(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    explained, read = examples("README.md")
-    whole = torchvision.models.resnet50
-    monkeypatch.setattr("torchvision.models.resnet50", lambda weights: whole())  # no download
-    found = run(explained, images=torch.rand(1, 3, 64, 64))["saliency_BHW"]
-    assert found.shape == (1, 64, 64)
+    evaluated, explained, read = examples("README.md")
+    whole = torchvision.models.resnet18  # smaller, and its weights need no download
+    monkeypatch.setattr("torchvision.models.resnet50", lambda weights: whole())
+    images = torch.rand(2, 3, 64, 64)
+    found = run(evaluated, images=images, labels=[1, 2])
+    assert len(found["results"].table()) == 3
+    found = run(explained, images=images, model=found["model"])["saliency_BHW"]
+    assert found.shape == (2, 64, 64)
 
     make_run(tmp_path / "RUN", methods=("swag", "random"), models=("vgg16",), num_images=2)
     monkeypatch.chdir(tmp_path)

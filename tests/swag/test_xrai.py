@@ -157,6 +157,14 @@ def test_integrated_gradients_are_those_of_the_original(batch_size: int) -> None
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6 * np.abs(theirs).max())
 
 
+def test_a_model_of_one_size_only_is_explained_too() -> None:
+    model, fixed = classifier(), classifier()
+    fixed.image_size = (32, 32)
+    images = photographs(32, 32)
+    expected_BCHW = integrated_gradient(signals(images, model), 4)
+    torch.testing.assert_close(integrated_gradient(signals(images, fixed), 4), expected_BCHW)
+
+
 def test_middles_of_steps_are_captums() -> None:
     model = classifier()
     batch_signals = signals(photographs(32, 32), model)
