@@ -33,7 +33,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "captum:ShapleyValueSampling": {"n_samples": 1},
     "lime:image": {"num_samples": 40},
     "saliency:BlurIG": {"steps": 8},
-    "saliency:Occlusion": {"size": 16},
+    "saliency:Occlusion": {"size": 60},
     "shap:PartitionExplainer": {"max_evals": 40},
     "torchcam:ISCAM": {"num_samples": 2},
     "torchcam:SSCAM": {"num_samples": 2},
