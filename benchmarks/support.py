@@ -1,7 +1,7 @@
 """Which method explains which family of models, and where it does not, why.
 
     python -m benchmarks.support [--only resnet18 hf/vit ...]
-    python -m benchmarks.support --adapters
+    python -m benchmarks.support --adapters [--only captum:Occlusion ...]
 
 The first runs every explainer of the catalogue, with few masks, samples and steps, on one image and
 a model of each family with random weights. The second does so with every method of other libraries
@@ -39,6 +39,8 @@ TRANSFORMERS = (
     "timm/pit_ti_224", "timm/levit_128s", "hf/vit", "hf/dinov2",
 )  # fmt: skip
 FEW = 8
+PARAMETERS: dict[str, dict[str, Any]] = {"saliency:Occlusion": {"size": 100}}
+"""Of methods that would take minutes: with its own 15 it slides a window over every pixel."""
 
 
 def shortened(item: Any) -> Any:
@@ -86,7 +88,7 @@ def families(names: list[str]) -> Iterator[str]:
         yield f"- {', '.join(f'`{method}`' for method in sorted(methods))}: {reason}"
 
 
-def adapters() -> Iterator[str]:
+def adapters(names: list[str]) -> Iterator[str]:
     models = ("tiny_resnet", "tiny_vgg")
     yield f"| method | {' | '.join(f'`{name}`, s' for name in models)} | draws at random |"
     yield "| --- | --- | --- | --- |"
@@ -95,7 +97,7 @@ def adapters() -> Iterator[str]:
         for name in models
     ]
     image = photographs(1, (112, 112))
-    for name in all_names():
+    for name in names:
         found = [timed(name, classifier, image) for classifier in classifiers]
         draws = {answer for _, answer in found if answer}
         yield f"| `{name}` | {' | '.join(text for text, _ in found)} | {', '.join(draws)} |"
@@ -108,7 +110,9 @@ def timed(name: str, classifier: Classifier, image_1CHW: Tensor) -> tuple[str, s
     try:
         for seed in (0, 1):
             maps.append(
-                Adapted(method=name)(Signals(classifier, Batch(image_1CHW, ("0",), seed=seed)))
+                Adapted(method=name, parameters=PARAMETERS.get(name, {}))(
+                    Signals(classifier, Batch(image_1CHW, ("0",), seed=seed))
+                )
             )
     except Exception as error:  # noqa: BLE001 - whatever a library raises
         return f"refused: {str(error).partition('.')[0][:70]}", ""
@@ -118,11 +122,15 @@ def timed(name: str, classifier: Classifier, image_1CHW: Tensor) -> tuple[str, s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--only", nargs="*", default=[*CNNS, *TRANSFORMERS])
+    parser.add_argument("--only", nargs="*")
     parser.add_argument("--adapters", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    for line in adapters() if options.adapters else families(options.only):
+    if options.adapters:
+        lines = adapters(options.only or all_names())
+    else:
+        lines = families(options.only or [*CNNS, *TRANSFORMERS])
+    for line in lines:
         print(line, flush=True)
 
 

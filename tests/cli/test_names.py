@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from swag.adapters.names import LIBRARIES
 from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
 from swag.models import model_names
 from swagflow.cli import names
@@ -28,7 +29,10 @@ def entry_of(name: str, kind: type) -> Entry:
 
 def test_explainers_and_metrics_are_the_catalogs() -> None:
     expected = [entry_of(name, type(item)) for name, item in {**EXPLAINERS, **MAPS}.items()]
-    assert names.explainers() == expected
+    found = names.explainers()
+    assert found[: len(expected)] == expected
+    libraries = {entry.name for entry in found[len(expected) :]}
+    assert libraries == {f"{library}:METHOD" for library in LIBRARIES}
     metrics = {**METRICS, **EXPLAINER_METRICS}
     assert names.metrics() == [entry_of(name, type(item)) for name, item in metrics.items()]
     assert any(entry.about.startswith("region: Superpixels weighted") for entry in expected)

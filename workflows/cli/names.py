@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, distribution, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,9 +27,9 @@ class Entry:
 
 
 def explainers() -> list[Entry]:
-    """Return the catalog's and ready maps, then those of other packages."""
+    """Return the catalog's and ready maps, a line a library, and those of other packages."""
     known = _classes("swag.catalog", "EXPLAINERS") + _classes(f"{PACKAGE}.data", "MAPS")
-    return _with_plugins("explainers", known)
+    return _with_plugins("explainers", known + _libraries())
 
 
 def metrics() -> list[Entry]:
@@ -91,6 +91,24 @@ def _with_plugins(kind: str, known: list[Entry]) -> list[Entry]:
         if point.name not in taken
     }
     return [*known, *(plugins[name] for name in sorted(plugins))]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _libraries() -> list[Entry]:
+    """Return how methods of the libraries that are installed are named."""
+    found = []
+    for library, value in _rows(_read("swag.adapters.names"), "LIBRARIES"):
+        package = str(ast.literal_eval(value))
+        if _is_installed(package):
+            found.append(Entry(f"{library}:METHOD", f"a method of {package}: docs/adapters.md"))
+    return found
 
 
 def _classes(module: str, table: str) -> list[Entry]:
