@@ -13,7 +13,7 @@ else:
     run = kept.run_dir
 
 # With our statistics:
-print(swagflow.Results.read(run).table())
+print(swagflow.Results.read(run).table().to_string())
 
 # Without anything of ours: every row is in Parquet, partitioned by what it belongs to.
 rows = pd.read_parquet(f"{run}/scores/metric=deletion")

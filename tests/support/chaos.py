@@ -96,7 +96,7 @@ class Run:
     def num_parts(self) -> int:
         return len(list(self.folder.rglob("*.parquet")))
 
-    def wait_for(self, happens: Callable[[], bool], seconds: float = 120) -> bool:
+    def wait_for(self, happens: Callable[[], bool], seconds: float = 300) -> bool:
         """Wait for something, or for the end of the run; return whether it happened."""
         deadline = time.monotonic() + seconds
         while not happens() and self.process.poll() is None:

@@ -22,6 +22,7 @@ from tests.support.toys import (
     classifier_of,
     columns_of,
     images,
+    is_for_transformers,
     reduced,
     take,
     toy,
@@ -143,7 +144,8 @@ def test_no_other_image_and_no_batch_size_changes_a_saliency(name: str) -> None:
 @pytest.mark.slow
 def test_explainers_that_share_signals_do_not_disturb_each_other() -> None:
     batch = annotated(images(2))
-    for explainers in (SMALL_EXPLAINERS, dict(reversed(SMALL_EXPLAINERS.items()))):
+    of_cnns = {k: item for k, item in SMALL_EXPLAINERS.items() if not is_for_transformers(item)}
+    for explainers in (of_cnns, dict(reversed(of_cnns.items()))):
         needs = itertools.chain.from_iterable(item.needs for item in explainers.values())
         signals = Signals(toy(), batch, needs)
         shared = {name: explainer(signals) for name, explainer in explainers.items()}
