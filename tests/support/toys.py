@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,18 +15,13 @@ from torch import Tensor, nn
 
 from swag.classifier import Classifier
 from swag.explainers import AttentionRollout, GenericAttention
+from swag.toys import MEAN, STD, Counted, dyadic
+from swag.toys import small_cnn as toy_cnn
+from swag.toys import small_images as images
 from swag.types import Batch, Score
 
-Model = TypeVar("Model", bound=nn.Module)
-MEAN, STD = (0.5,) * 3, (0.25,) * 3
+__all__ = ["MEAN", "STD", "Counted", "dyadic", "images", "toy_cnn"]
 FEW = 12
-
-
-def images(count: int, size: int = 32, seed: int = 0) -> Tensor:
-    """Smooth colourful images in [0, 1] whose values are multiples of 1/16."""
-    coarse = torch.from_numpy(np.random.default_rng(seed).random((count, 3, 5, 5)))
-    smooth = F.interpolate(coarse, size=(size, size), mode="bicubic").clamp(0, 1)
-    return (smooth * 16).round().div(16).float()
 
 
 def batch_of(image_BCHW: Tensor, **fields: Any) -> Batch:
@@ -60,42 +55,6 @@ def take(batch: Batch, index: Sequence[int]) -> Batch:
         label_B=None if batch.label_B is None else batch.label_B[rows],
         boxes=None if batch.boxes is None else tuple(batch.boxes[i] for i in index),
         mask_BHW=None if batch.mask_BHW is None else batch.mask_BHW[rows],
-    )
-
-
-def dyadic(model: Model, seed: int = 1) -> Model:
-    """Set each weight to a random multiple of 1/8 in [-1/2, 1/2], evaluation mode, frozen.
-
-    With `images` and `MEAN`, `STD` all gradients are then exact in float32: the same bits in any
-    order of summation, so on any processor and at any batch size. Biases are 1/512 off, so that no
-    activation is exactly zero on the way from a uniform image, where rounding would choose a side.
-    """
-    rng = np.random.default_rng(seed)
-    for parameter in model.parameters():
-        values = rng.integers(-4, 5, parameter.shape) / 8 + (parameter.ndim == 1) / 512
-        parameter.data = torch.from_numpy(values).to(parameter)
-    return model.eval().requires_grad_(requires_grad=False)
-
-
-def toy_cnn(num_classes: int = 5, *, inplace: bool = True) -> nn.Sequential:
-    """A VGG in miniature.
-
-    It pools by means: on a uniform image, from which XRAI's integrated gradients start, rounding
-    would choose the maximum. With this seed no activation on their way to `images(3)` comes nearer
-    to zero than 7e-5, so that rounding cannot switch a unit.
-    """
-    return dyadic(
-        nn.Sequential(
-            nn.Conv2d(3, 6, 3, padding=1),
-            nn.ReLU(inplace),
-            nn.AvgPool2d(2),
-            nn.Conv2d(6, 8, 3, padding=1),
-            nn.ReLU(inplace),
-            nn.AdaptiveAvgPool2d(2),
-            nn.Flatten(),
-            nn.Linear(32, num_classes),
-        ),
-        seed=104,
     )
 
 
@@ -191,31 +150,6 @@ class Fraction(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         share = x.double().sum((1, 2, 3))
         return torch.stack([share, 1 - share], 1).clamp(0, 1).log().float()
-
-
-class Counted(nn.Module):
-    """A model that notes the size of each forward and each backward pass."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        self.forwards: list[int] = []
-        self.backwards: list[int] = []
-        self.train(model.training)
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.forwards.append(len(x))
-        logits = self.model(x)
-        if logits.requires_grad:
-            logits.register_hook(self._count)
-        return logits
-
-    @property
-    def num_backwards(self) -> int:
-        return len(self.backwards)
-
-    def _count(self, gradient: Tensor) -> None:
-        self.backwards.append(len(gradient))
 
 
 _HOOKS = (

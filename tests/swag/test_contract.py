@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +15,9 @@ from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, METRICS
 from swag.lookup import lookup
 from swag.metrics.deletion import Deletion
 from swag.protocols import Explainer, ExplainerMetric, Metric
-from swag.signals import GRADIENTS, Signals
-from swag.types import Batch, Kind, Score
+from swag.signals import Signals
+from swag.testing import check_explainer, check_metric
+from swag.types import Batch, Score
 from tests.support.toys import (
     annotated,
     classifier_of,
@@ -28,7 +29,6 @@ from tests.support.toys import (
     toy,
     toy_cnn,
     toy_for,
-    untouched,
 )
 
 SMALL_EXPLAINERS = {name: reduced(explainer) for name, explainer in EXPLAINERS.items()}
@@ -97,10 +97,15 @@ def test_is_a_frozen_configuration(item: Any) -> None:
     assert isinstance(item, Explainer | Metric | ExplainerMetric)
 
 
-@each_explainer
-def test_explainer_declares_kind_and_needs(name: str) -> None:
-    assert EXPLAINERS[name].kind in get_args(Kind)
-    assert EXPLAINERS[name].needs <= GRADIENTS
+@each_explainer_often
+def test_an_explainer_keeps_to_the_contract(name: str) -> None:
+    explainer = SMALL_EXPLAINERS[name]
+    check_explainer(explainer, model=toy_for(explainer))
+
+
+@each_metric
+def test_a_metric_keeps_to_the_contract(name: str) -> None:
+    check_metric(SMALL_METRICS[name])
 
 
 @each_explainer
@@ -123,24 +128,6 @@ def test_constant_images_are_explained_too(name: str) -> None:
     assert torch.isfinite(explained(SMALL_EXPLAINERS[name], batch)).all()
 
 
-@each_explainer
-def test_explainer_touches_nothing(name: str) -> None:
-    explainer, batch = SMALL_EXPLAINERS[name], annotated(images(2))
-    classifier = classifier_of(toy_for(explainer))
-    with untouched(classifier.model, *tensors_of(batch)):
-        explainer(Signals(classifier, batch, explainer.needs))
-
-
-@each_explainer_often
-def test_no_other_image_and_no_batch_size_changes_a_saliency(name: str) -> None:
-    explainer, batch = SMALL_EXPLAINERS[name], annotated(images(3))
-    expected = explained(explainer, batch)
-    assert torch.equal(explained(explainer, batch), expected), "a second run gave another result"
-    for index, batch_size in (([0, 1, 2], 1), ([2, 0, 1], 5), ([1], 64)):
-        found = explained(explainer, take(batch, index), batch_size)
-        assert_same(found, expected[index])
-
-
 @pytest.mark.slow
 def test_explainers_that_share_signals_do_not_disturb_each_other() -> None:
     batch = annotated(images(2))
@@ -154,33 +141,10 @@ def test_explainers_that_share_signals_do_not_disturb_each_other() -> None:
 
 
 @each_metric
-def test_score_has_shape_and_type(name: str) -> None:
-    batch = annotated(images(3))
-    score = SMALL_METRICS[name](Signals(toy(), batch), ramp(batch))
-    assert score.value_B.shape == (3,)
-    assert score.value_B.dtype == torch.float64
-    if score.curve_BT is not None:
-        assert score.curve_BT.dtype == torch.float32
-        assert len(score.curve_BT) == 3
-    for column in score.columns.values():
-        assert len(column) == 3
-    assert isinstance(METRICS[name].higher_is_better, bool)
-
-
-@each_metric
 def test_constant_saliencies_are_scored_or_null(name: str) -> None:
     batch = annotated(images(2))
     score = SMALL_METRICS[name](Signals(toy(), batch), torch.zeros(2, 32, 32))
     assert not torch.isinf(score.value_B).any()
-
-
-@each_metric
-def test_metric_touches_nothing(name: str) -> None:
-    classifier, batch = toy(), annotated(images(2))
-    saliency_BHW, signals = ramp(batch), Signals(classifier, batch)
-    watched = (saliency_BHW, signals.normalised_BCHW)
-    with untouched(classifier.model, *tensors_of(batch), *watched):
-        SMALL_METRICS[name](signals, saliency_BHW)
 
 
 @each_metric

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
 from rich.console import Console
 
-from ..progress import meter
+from ..progress import Meter, meter
+from .plan import Shard
+from .resources import Resources
 from .roar import RoarWorker
 from .shard_worker import ShardWorker
 from .timings import TimingWorker
@@ -27,9 +30,7 @@ def carry_out(job: Job, todo: Todo, dispatcher: Dispatcher, console: Console) ->
                     progress.advance(1, f"{tuned.job.subject} for {tuned.job.metric}")
         if plan.shards:
             with meter(console, plan.num_rows, job.benchmark.name) as progress:
-                limited = replace(job, time_limit=dispatcher.resources.task_timeout)
-                for report in dispatcher.reports(ShardWorker, limited, plan.shards):
-                    progress.advance(report.shard.num_rows, str(report.shard.subject))
+                _shards(job, plan.shards, dispatcher, progress)
         if todo.jobs:
             with meter(console, len(todo.jobs), "remove and retrain", "jobs") as progress:
                 for trained in dispatcher.reports(RoarWorker, job, todo.jobs):
@@ -42,3 +43,30 @@ def carry_out(job: Job, todo: Todo, dispatcher: Dispatcher, console: Console) ->
             with meter(console, timings.num_rows, "efficiency") as progress:
                 for timed in timer.reports(TimingWorker, job, timings.shards):
                     progress.advance(timed.shard.num_rows, timed.shard.tasks[0].explainer)
+
+
+def _shards(job: Job, shards: Sequence[Shard], dispatcher: Dispatcher, progress: Meter) -> None:
+    """Compute shards; rows are counted as a worker of this process stores them, or by report."""
+    told = 0
+
+    def tell(rows: int, what: str) -> None:
+        nonlocal told
+        told += rows
+        progress.advance(rows, what)
+
+    resources = dispatcher.resources
+    job = replace(job, time_limit=resources.task_timeout, tell=tell)
+    for report in dispatcher.reports(ShardWorker, job, spread(shards, resources)):
+        if report.shard.num_rows > told:
+            progress.advance(report.shard.num_rows - told, str(report.shard.subject))
+        told = 0
+
+
+def spread(shards: Sequence[Shard], resources: Resources) -> Sequence[Shard]:
+    """Return shards, method by method where there are too few to keep all workers at work.
+
+    Methods of one shard then repeat the passes that they would share, and nothing else changes.
+    """
+    if len(shards) >= 2 * (resources.num_workers or 0):
+        return shards
+    return [part for shard in shards for part in shard.apart()]

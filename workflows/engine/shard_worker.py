@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -39,6 +39,7 @@ class ShardWorker:
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
         self._workshop = Workshop(benchmark, uri, device)
+        self.tell: Callable[[int, str], None] = lambda rows, what: None
 
     def prefetch(self, shard: Shard) -> None:
         """Begin to decode a shard's images, while another shard may be computed."""
@@ -54,9 +55,12 @@ class ShardWorker:
 
     def run_task(self, bench: Bench, task: Task) -> int:
         """Store a task's masks and scores; return how many rows have an error."""
+        num_images = len(bench.shard.image_ids)
         explained = attempt(lambda: self._explained(bench, task))
         if isinstance(explained, Failure):
             return self._workshop.spoil(bench, task, explained)
+        if task.stored_parts is None:
+            self.tell(num_images, f"{bench.shard.subject}: {task.explainer}")
         rows = bench.rows(explained.lost)
         num_bad = sum(error is not None for error in rows.errors)
         num_errors = num_bad * (task.stored_parts is None)
@@ -68,6 +72,7 @@ class ShardWorker:
                 kept = _without(score, explained.lost)
                 self._workshop.store.write_scores(cell, bench.shard.span, rows, kept)
                 num_errors += num_bad
+            self.tell(num_images, f"{bench.shard.subject}: {task.explainer}")
         return num_errors
 
     def _score(self, bench: Bench, cell: Cell, saliency_BHW: Tensor) -> Score:

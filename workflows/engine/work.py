@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 
@@ -50,6 +50,13 @@ class Worker(Protocol[ItemT_contra, ReportT_co]):
         """Store why a piece of work cannot be done."""
 
 
+@runtime_checkable
+class Telling(Protocol):
+    """A worker that tells of rows before all of a piece of work is done."""
+
+    tell: Callable[[int, str], None]
+
+
 def run_ahead(
     worker: Worker[ItemT_contra, ReportT_co], item: ItemT_contra, upcoming: ItemT_contra | None
 ) -> ReportT_co:
@@ -83,6 +90,8 @@ class Job:
     """The run folder."""
     time_limit: float | None = None
     """Seconds that a piece of work may take, where the worker is a process that can be ended."""
+    tell: Callable[[int, str], None] | None = None
+    """Is told of rows as soon as they are stored, and of what, by a worker of this process."""
 
 
 class Dispatcher(Protocol):
@@ -119,6 +128,8 @@ class InProcess:
         tune_allocator()
         torch.set_num_threads(self.resources.threads_with(torch.cuda.device_count()))
         single = worker(job.benchmark, job.uri, self.resources.device)
+        if job.tell and isinstance(single, Telling):
+            single.tell = job.tell
         for item, upcoming in zip_longest(items, items[1:]):
             yield run_ahead(single, item, upcoming)
 
