@@ -45,3 +45,28 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--version"])
     assert stop.value.code == 0
     assert capsys.readouterr().out == f"swagflow {swagflow.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("swagflow run paper/table1", ["paper/table1"]),
+        ("swagflow plan in-dist", ["in-distribution"]),
+        ("swagflow explain x.png --method swag_ig_s", ["swag_ig_smooth"]),
+        ("swagflow explain x.png --model timm", ["timm/NAME"]),
+    ],
+)
+def test_a_shell_completes_names(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    typed: str,
+    shown: list[str],
+) -> None:
+    monkeypatch.setenv("_SWAGFLOW_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split()) - 1))
+    monkeypatch.setattr("sys.argv", ["swagflow"])
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.splitlines()[:1] == shown

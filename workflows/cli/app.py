@@ -18,7 +18,6 @@ app = typer.Typer(
     name="swagflow",
     help="Which explanation of a CNN is faithful? Benchmarks on whole validation sets.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
@@ -57,4 +56,8 @@ app.add_typer(data.app, name="data")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every user error is one message and exit code 2."""
     heed_sigterm()
-    sys.exit(guarded(lambda: app(arguments, standalone_mode=False), Console(stderr=True)))
+
+    def command() -> object:
+        return app(arguments, prog_name="swagflow", standalone_mode=False)
+
+    sys.exit(guarded(command, Console(stderr=True)))

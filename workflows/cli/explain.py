@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from ..errors import ImageError, UserError, as_user_error
+from .options import beginning_with
 
 if TYPE_CHECKING:
     import torch
@@ -22,11 +23,22 @@ EXAMPLE = "Example: swagflow explain cat.jpg --model resnet50 --method swag_ig -
 def explain(
     image: Annotated[Path, typer.Argument(help="A picture file.")],
     model: Annotated[
-        str, typer.Option("--model", help="A model; see 'swagflow list models'.")
+        str,
+        typer.Option(
+            "--model",
+            help="A model; see 'swagflow list models'.",
+            autocompletion=beginning_with("models"),
+        ),
     ] = "resnet50",
     method: Annotated[
-        str, typer.Option("--method", help="An explainer; see 'swagflow list explainers'.")
-    ] = "swag_ig",
+        str | None,
+        typer.Option(
+            "--method",
+            help="An explainer; see 'swagflow list explainers'.  [swag_ig, or swag_ig_gradient "
+            "where the model has no ReLU]",
+            autocompletion=beginning_with("explainers"),
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", help="The picture to write.")] = Path(
         "explanation.png"
     ),
@@ -45,7 +57,7 @@ def explain(
 def explain_image(
     image: Path,
     model: tuple[str, str | None],
-    method: str,
+    method: str | None,
     target: str,
     *,
     output: Path,
@@ -64,11 +76,14 @@ def explain_image(
     if not output.parent.is_dir():
         raise UserError(f"--output {str(output)!r}: there is no folder {str(output.parent)!r}")
     architecture, weights = model
-    explainer = preset_of("explainer", method, EXPLAINERS)
     with as_user_error():
+        if method is not None:  # before a model is loaded in vain
+            preset_of("explainer", method, EXPLAINERS)
         spec = ModelSpec(architecture=architecture, weights=weights or "default")
         classifier = load_classifier(spec, device=default_device(), batch_size=32)
         picture = _picture(image, frame_of(preparation(spec)))
+        chosen_method = method or swag.default_method(classifier, picture[None])
+    explainer = preset_of("explainer", chosen_method, EXPLAINERS)
     device = classifier.device
     batch = swag.Batch(
         image_BCHW=picture[None].to(device), image_ids=(image.name,), **_target(target, device)
@@ -80,7 +95,8 @@ def explain_image(
     probability = float(signals.probability_BK[0, chosen])
     save_explanation(picture.numpy(), saliency_HW, output)
     console.print(
-        f"{output}: {method} of class {chosen} (probability {probability:.3f})", highlight=False
+        f"{output}: {chosen_method} of class {chosen} (probability {probability:.3f})",
+        highlight=False,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 
 from .. import logs
+from . import names
 
 
 def _show_log(verbosity: int) -> int:
@@ -27,8 +29,21 @@ Verbose = Annotated[
         help="Before the command: log what begins and ends; -vv logs everything.",
     ),
 ]
+
+
+def beginning_with(what: str) -> Callable[[str], list[str]]:
+    """Return what a shell completes with the names of a list that begin as what was typed."""
+    return lambda incomplete: [
+        entry.name for entry in names.LISTS[what]() if entry.name.startswith(incomplete)
+    ]
+
+
 BenchmarkName = Annotated[
-    str, typer.Argument(help="A benchmark of the package; see 'swagflow list benchmarks'.")
+    str,
+    typer.Argument(
+        help="A benchmark of the package; see 'swagflow list benchmarks'.",
+        autocompletion=beginning_with("benchmarks"),
+    ),
 ]
 Config = Annotated[
     str | None,

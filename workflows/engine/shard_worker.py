@@ -39,7 +39,7 @@ class ShardWorker:
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
         self._workshop = Workshop(benchmark, uri, device)
-        self.tell: Callable[[int, str], None] = lambda rows, what: None
+        self.tell: Callable[[int, str], None] = _tell_nobody
 
     def prefetch(self, shard: Shard) -> None:
         """Begin to decode a shard's images, while another shard may be computed."""
@@ -118,6 +118,10 @@ class ShardWorker:
         saliency_BHW = torch.stack([maps.get(i, blank_HW) for i in batch.image_ids])
         lost = {n: NOT_STORED for n, i in enumerate(batch.image_ids) if i not in maps}
         return _Explained(saliency_BHW.to(self._workshop.device), lost)
+
+
+def _tell_nobody(_rows: int, _what: str) -> None:
+    """A worker elsewhere tells by its report."""
 
 
 @dataclass(frozen=True)
