@@ -61,12 +61,13 @@ def recorded_attention() -> Iterator[list[Tensor]]:
         yield found
 
 
-def attention_maps(signals: Signals, relevance: Callable[[list[Tensor], Tensor], Tensor]) -> Tensor:
-    """Return saliency_BHW of a relevance of tokens.
+Relevance = Callable[[list[Tensor], Tensor, Tensor], Tensor]
+"""Makes relevance_BNN, of each token (last) for each token, of the attention of all layers,
+logit_BK and target_B1."""
 
-    Args:
-        relevance: makes relevance_BNN, of each token (last) for each token, of the attention of all
-            layers and the targets' logits.
+
+def attention_maps(signals: Signals, relevance: Relevance) -> Tensor:
+    """Return saliency_BHW of a relevance of tokens.
 
     Raises:
         ValueError: the model has no attention among all of its tokens, or these are no map.
@@ -82,7 +83,7 @@ def attention_maps(signals: Signals, relevance: Callable[[list[Tensor], Tensor],
             logit_BK = signals.classifier.logits(x_BCHW.clone())
             target_B1 = signals.target_B[start : start + step, None].clone()
             layout = _layout(attention, len(x_BCHW), size)
-            relevance_BNN = relevance(attention, logit_BK.gather(1, target_B1)[:, 0]).detach()
+            relevance_BNN = relevance(attention, logit_BK, target_B1).detach()
         # The class token's row, or where there is none the mean of all that are pooled.
         row_BN = relevance_BNN[:, 0] if layout.num_prefix else relevance_BNN.mean(1)
         maps.append(layout.map_BFhw(row_BN[..., None]))

@@ -30,6 +30,7 @@ from swag.explainers import (
     GradCAM,
     GradCAMPlusPlus,
     GuidedBackprop,
+    LeGrad,
     Noise,
     Random,
     Sobel,
@@ -90,6 +91,7 @@ EXPLAINERS: dict[str, Explainer] = {
     "swag_sobel": SWAG(superpixels=IMAGE, weights="sobel"),
     "attention_rollout": AttentionRollout(),
     "generic_attention": GenericAttention(),
+    "legrad": LeGrad(),
     "guided_backprop": GuidedBackprop(),
     "vanilla_gradient": VanillaGradient(),
 }

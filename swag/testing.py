@@ -97,11 +97,11 @@ def check_metric(metric: object, *, model: nn.Module | None = None) -> None:
 
 
 def _of_form(item: Any) -> Iterator[str]:
-    kind = type(item)
-    if not dataclasses.is_dataclass(item):
+    kind: Any = type(item)
+    if not hasattr(kind, "__dataclass_params__"):
         yield f"{kind.__name__} is no dataclass: its fields are what identifies its rows"
         return
-    if not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if not kind.__dataclass_params__.frozen:
         yield f"{kind.__name__} is not frozen: write @dataclass(frozen=True, kw_only=True)"
     elif hash(item) != hash(dataclasses.replace(item)):
         yield "a copy with the same fields has another hash"

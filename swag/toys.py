@@ -68,7 +68,7 @@ class Counted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.forwards.append(len(x))
-        logits = self.model(x)
+        logits: Tensor = self.model(x)
         if logits.requires_grad:
             logits.register_hook(lambda gradient: self.backwards.append(len(gradient)))
         return logits

@@ -10,7 +10,7 @@ attention.py  attention rollout and its class-specific kin, for transformers
 controls.py   saliencies that know nothing of the model
 """
 
-from swag.explainers.attention import AttentionRollout, GenericAttention
+from swag.explainers.attention import AttentionRollout, GenericAttention, LeGrad
 from swag.explainers.cam import GradCAM, GradCAMPlusPlus
 from swag.explainers.controls import Centre, Noise, Random, Sobel
 from swag.explainers.gradient import GuidedBackprop, VanillaGradient
@@ -30,6 +30,7 @@ __all__ = [
     "GradCAM",
     "GradCAMPlusPlus",
     "GuidedBackprop",
+    "LeGrad",
     "Noise",
     "Random",
     "Sobel",

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from swag.classifier import Classifier
-from swag.explainers import AttentionRollout, GenericAttention
+from swag.explainers import AttentionRollout, GenericAttention, LeGrad
 from swag.toys import MEAN, STD, Counted, dyadic
 from swag.toys import small_cnn as toy_cnn
 from swag.toys import small_images as images
@@ -58,6 +58,21 @@ def take(batch: Batch, index: Sequence[int]) -> Batch:
     )
 
 
+class ToyBlock(nn.Module):
+    """Attention among all tokens and a layer for each."""
+
+    def __init__(self, qkv: nn.Module, mlp: nn.Module) -> None:
+        super().__init__()
+        self.norm, self.qkv, self.mlp = nn.LayerNorm(8), qkv, mlp
+
+    def forward(self, x_BNF: Tensor) -> Tensor:
+        heads = self.qkv(self.norm(x_BNF)).unflatten(2, (3, 2, 4)).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(*heads)
+        x_BNF = x_BNF + mixed.transpose(1, 2).flatten(2)
+        found: Tensor = x_BNF + self.mlp(x_BNF)
+        return found
+
+
 class ToyViT(nn.Module):
     """A vision transformer in miniature: patches of 8x8, a class token, two blocks."""
 
@@ -65,20 +80,18 @@ class ToyViT(nn.Module):
         super().__init__()
         self.embed = nn.Conv2d(channels, 8, 8, stride=8)
         self.token = nn.Parameter(torch.zeros(1, 1, 8))
-        self.norms = nn.ModuleList(nn.LayerNorm(8) for _ in range(2))
-        self.qkv = nn.ModuleList(nn.Linear(8, 24) for _ in range(2))
-        self.mlps = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.GELU()) for _ in range(2))
+        qkvs = [nn.Linear(8, 24) for _ in range(2)]
+        mlps = [nn.Sequential(nn.Linear(8, 8), nn.GELU()) for _ in range(2)]
+        self.blocks = nn.ModuleList(map(ToyBlock, qkvs, mlps))
+        self.norm = nn.Identity()
         self.head = nn.Linear(8, num_classes)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         patches_BNF = self.embed(x_BCHW).flatten(2).transpose(1, 2)
         x_BNF = torch.cat([self.token.expand(len(x_BCHW), -1, -1), patches_BNF], 1)
-        for norm, qkv, mlp in zip(self.norms, self.qkv, self.mlps, strict=True):
-            heads = qkv(norm(x_BNF)).unflatten(2, (3, 2, 4)).permute(2, 0, 3, 1, 4)
-            mixed = F.scaled_dot_product_attention(*heads)
-            x_BNF = x_BNF + mixed.transpose(1, 2).flatten(2)
-            x_BNF = x_BNF + mlp(x_BNF)
-        found: Tensor = self.head(x_BNF[:, 0])
+        for block in self.blocks:
+            x_BNF = block(x_BNF)
+        found: Tensor = self.head(self.norm(x_BNF)[:, 0])
         return found
 
 
@@ -88,7 +101,7 @@ def toy_vit(channels: int = 3) -> ToyViT:
 
 
 def is_for_transformers(item: object) -> bool:
-    return isinstance(item, AttentionRollout | GenericAttention)
+    return isinstance(item, AttentionRollout | GenericAttention | LeGrad)
 
 
 def toy_for(item: object) -> nn.Module:

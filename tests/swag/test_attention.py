@@ -14,13 +14,18 @@ from torch import Tensor, nn
 import swag
 from swag.attention import recorded_attention
 from swag.classifier import Classifier
-from swag.explainers import AttentionRollout, GenericAttention
+from swag.explainers import AttentionRollout, GenericAttention, LeGrad
 from swag.models import ModelSpec, load_classifier
 from swag.protocols import Explainer
 from swag.signals import Signals
+from swag.towers import tower_of
 from tests.support.toys import batch_of, classifier_of, images, toy_cnn, toy_vit
 
-EXPLAINERS_OF: dict[str, Explainer] = {"rollout": AttentionRollout(), "generic": GenericAttention()}
+EXPLAINERS_OF: dict[str, Explainer] = {
+    "rollout": AttentionRollout(),
+    "generic": GenericAttention(),
+    "legrad": LeGrad(),
+}
 SIZE, CELLS = 64, 4
 
 
@@ -88,7 +93,7 @@ def literal_generic(attention: list[Tensor], gradients: list[Tensor], image: int
     return result[0, 1:].view(CELLS, CELLS)
 
 
-@pytest.mark.parametrize("kind", EXPLAINERS_OF)
+@pytest.mark.parametrize("kind", ["rollout", "generic"])
 def test_equals_a_loop_over_timms_own_probabilities(kind: str) -> None:
     classifier = small("timm")
     signals = Signals(classifier, batch_of(images(2, SIZE)))
@@ -109,6 +114,57 @@ def test_equals_a_loop_over_timms_own_probabilities(kind: str) -> None:
         )[0, 0]
         torch.testing.assert_close(found_BHW[image], expected_HW, rtol=1e-3, atol=1e-7)
         assert expected_HW.max() > expected_HW.min()
+
+
+def test_legrad_equals_a_loop_over_timms_blocks() -> None:
+    classifier = small("timm")
+    model: Any = classifier.model
+    signals = Signals(classifier, batch_of(images(2, SIZE)))
+    found_BHW = LeGrad()(signals)
+    maps = torch.zeros(2, CELLS * CELLS)
+    with torch.enable_grad(), timms_own(model) as attention:
+        tokens_BNF = model._pos_embed(model.patch_embed(signals.normalised_BCHW))
+        tokens_BNF = model.norm_pre(tokens_BNF.requires_grad_())
+        for number, block in enumerate(model.blocks):
+            tokens_BNF = block(tokens_BNF)
+            logit_BK = model.head(model.fc_norm(model.norm(tokens_BNF.mean(1))))
+            for image in range(2):
+                score = logit_BK[image, signals.target_B[image]]
+                (gradient,) = torch.autograd.grad(score, attention[number], retain_graph=True)
+                heads = gradient[image].clamp(min=0)
+                maps[image] += heads.sum((0, 1))[1:] / (heads.shape[0] * heads.shape[1])
+    expected_BHW = F.interpolate(
+        (maps / len(model.blocks)).view(2, 1, CELLS, CELLS), size=(SIZE, SIZE), mode="bilinear"
+    )[:, 0]
+    torch.testing.assert_close(found_BHW, expected_BHW, rtol=1e-3, atol=1e-8)
+    assert expected_BHW.max() > expected_BHW.min()
+
+
+def test_legrad_equals_torchcams() -> None:
+    from torchcam.methods import LeGrad as Original  # noqa: PLC0415
+
+    classifier = small("torchvision")
+    model: Any = classifier.model
+    image_BCHW = images(2, SIZE)
+    found_BHW = swag.explain(classifier, image_BCHW, method="legrad", target=2)
+    with torch.enable_grad(), Original(model, list(model.encoder.layers)) as original:
+        scores = model(classifier.normalise(image_BCHW).requires_grad_())
+        (grid_Bhw,) = original(2, scores, normalized=False)
+    expected_BHW = F.interpolate(grid_Bhw[:, None], size=(SIZE, SIZE), mode="bilinear")[:, 0]
+    torch.testing.assert_close(found_BHW, expected_BHW, rtol=1e-3, atol=1e-8)
+
+
+def test_legrad_wants_blocks_and_a_head_of_one_token() -> None:
+    with pytest.raises(ValueError, match="not built as the vision transformers"):
+        swag.explain(toy_cnn(), images(1), method="legrad")
+    model = toy_vit()
+    model.norm, model.head = nn.LayerNorm(8), nn.Linear(16, 5)
+    with pytest.raises(ValueError, match="takes 16 numbers and a token has 8"):
+        tower_of(model)
+    model = toy_vit()
+    model.blocks.append(nn.Identity())
+    with pytest.raises(ValueError, match="3 blocks and 2 layers of attention"):
+        swag.explain(model, images(1), method="legrad")
 
 
 @pytest.mark.parametrize("name", ["timm", "torchvision", "hf"])
