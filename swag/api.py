@@ -77,6 +77,7 @@ def score(  # noqa: PLR0913 - each may be left out
     maps: Tensor | np.ndarray,
     *,
     metric: str | Metric = "deletion",
+    explainer: str | Explainer | None = None,
     target: str | int | Sequence[int] | Tensor | None = None,
     boxes: Sequence[Tensor | None] | None = None,
     masks: Tensor | None = None,
@@ -91,6 +92,7 @@ def score(  # noqa: PLR0913 - each may be left out
         maps: one value for each pixel, (B, H, W), or (H, W) for one image; higher is more
             important.
         metric: a name of `swag.METRICS`, or a metric with fields of your own.
+        explainer: the method that made the maps, for metrics that explain again.
         boxes: per image its object's boxes, (N, 4) of x0, y0, x1, y1 in pixels, x1 and y1 past the
             last one; for metrics of localisation.
         masks: bool (B, H, W), the object's pixels, likewise.
@@ -118,7 +120,10 @@ def score(  # noqa: PLR0913 - each may be left out
         if images.ndim == 3 and map_BHW.ndim == 2:
             map_BHW = map_BHW[None]
         with _channels_told(images):
-            return judge(Signals(classifier, batch), map_BHW)
+            signals = Signals(classifier, batch)
+            if explainer is not None:
+                signals = signals.of_explainer(_explainer(explainer))
+            return judge(signals, map_BHW)
 
 
 @contextmanager

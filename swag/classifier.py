@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import get_args
@@ -68,6 +69,13 @@ class Classifier:
         )
         self.std_1C11 = torch.tensor(std, dtype=torch.float32, device=self.device).view(1, -1, 1, 1)
         self._blank_logit: dict[tuple[int, ...], Tensor] = {}
+
+    def with_model(self, model: nn.Module) -> Classifier:
+        """Return all the same for a copy of the model with other weights, on the same device."""
+        other = copy.copy(self)
+        other.model = model
+        other._blank_logit = {}
+        return other
 
     @property
     def num_channels(self) -> int:

@@ -1,7 +1,7 @@
 """What explainers, metrics, segmenters and fillings are: protocols that any class may fulfil.
 
 Each is a frozen dataclass: its fields are its configuration, and its `version` grows when its
-numbers change. Four attributes may be left out, and are read by the functions below:
+numbers change. Some attributes may be left out, and are read by the functions below:
 
 - `num_forwards` and `num_backwards`, 0 without them: the model passes of an image that it runs by
   itself, beside the classification and the gradients that `needs` announces, which all methods of
@@ -9,6 +9,8 @@ numbers change. Four attributes may be left out, and are read by the functions b
   of its own that does not say so looks cheaper than it is.
 - `num_forwards_once`, 0 without it: forward passes of an image that a metric runs once for all its
   saliencies, because they do not depend on them.
+- `num_explanations`, 0 without it: how many times a metric explains an image again, by
+  `signals.explained_again`, each at the cost of the explainer that it judges.
 - `superpixels`, None without it: the segmenter whose labels an explainer or metric reads by
   `signals.segments`. A plan counts it once for all that have an equal one.
 """
@@ -44,7 +46,7 @@ class Explainer(Protocol):
 
 @runtime_checkable
 class Metric(Protocol):
-    """Judges saliencies."""
+    """Judges saliencies, and by them the explainer, which its signals can ask again."""
 
     version: ClassVar[int]
 
@@ -149,6 +151,21 @@ def passes_of(item: object) -> Passes:
 def forwards_once(item: object) -> int:
     """Return the passes that a metric runs once for all saliencies of an image."""
     return int(getattr(item, "num_forwards_once", 0))
+
+
+def explanations_of(item: object) -> int:
+    """Return how many times a metric explains an image again."""
+    return int(getattr(item, "num_explanations", 0))
+
+
+def judging_passes(metric: object, explainer: object) -> Passes:
+    """Return the passes of an image with which a metric judges an explainer."""
+    own, shared, again = passes_of(metric), shared_passes(needs_of(explainer)), passes_of(explainer)
+    count = explanations_of(metric)
+    return Passes(
+        own.forwards + count * (shared.forwards + again.forwards),
+        own.backwards + count * (shared.backwards + again.backwards),
+    )
 
 
 def segmenter_of(item: object) -> Segmenter | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import Protocol, Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -19,6 +21,15 @@ from swag.types import Batch
 
 T = TypeVar("T")
 GRADIENTS = frozenset({"gradient", "guided_gradient", "layer"})
+
+
+class Explains(Protocol):
+    """What makes saliencies of signals, see `swag.protocols.Explainer`."""
+
+    @property
+    def needs(self) -> frozenset[str]: ...
+
+    def __call__(self, signals: Signals) -> Tensor: ...
 
 
 class Signals:
@@ -50,6 +61,44 @@ class Signals:
             )
         self._computed: dict[str, Tensor] = {}
         self._memory: dict[Hashable, object] = {}
+        self._explainer: Explains | None = None
+
+    def of_explainer(self, explainer: Explains) -> Self:
+        """Return the same signals, what is computed shared, for judging this explainer's maps."""
+        view = copy.copy(self)
+        view._explainer = explainer
+        return view
+
+    def explained_again(
+        self,
+        image_BCHW: Tensor | None = None,
+        *,
+        classifier: Classifier | None = None,
+        target_B: Tensor | None = None,
+    ) -> Tensor:
+        """Return what the explainer that is judged says of something else: its saliency_BHW.
+
+        Targets stay those of the unmodified images, and what an explainer draws for an image at
+        random stays the same, so that no difference is due to other draws.
+
+        Args:
+            image_BCHW: images in [0, 1] in place of the batch's, of any one size; None: the same.
+            classifier: another model; None: the same.
+            target_B: other classes; None: the same.
+
+        Raises:
+            ValueError: there is no explainer, but ready maps.
+        """
+        explainer = self._explainer
+        if explainer is None or getattr(explainer, "is_ready_made", False):
+            raise ValueError(
+                "this metric explains again, which ready maps cannot; give the method that made "
+                "them, by explainer= in swag.score"
+            )
+        images = self.batch.image_BCHW if image_BCHW is None else image_BCHW
+        target_B = self.target_B if target_B is None else target_B
+        batch = replace(self.batch, image_BCHW=images, target_B=target_B)
+        return explainer(Signals(classifier or self.classifier, batch, explainer.needs))
 
     @cached_property
     def normalised_BCHW(self) -> Tensor:
@@ -151,7 +200,8 @@ class Signals:
                 parts.setdefault(key, []).append(value)
         computed = {key: torch.cat(values) for key, values in parts.items()}
         # The first logits stay: whoever read them must agree with who reads them later.
-        self._computed = {**computed, **self._computed}
+        for key, value in computed.items():
+            self._computed.setdefault(key, value)
 
     def _backward_chunk(
         self, x_BCHW: Tensor, target_B: Tensor | None, names: frozenset[str]

@@ -16,7 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from swag.classifier import Classifier
-from swag.protocols import Explainer, Metric, forwards_once, passes_of, shared_passes
+from swag.explainers.gradient import VanillaGradient
+from swag.protocols import (
+    Explainer,
+    Metric,
+    forwards_once,
+    judging_passes,
+    shared_passes,
+)
 from swag.signals import GRADIENTS, Signals
 from swag.toys import MEAN, STD, Counted, small_cnn, small_images
 from swag.types import Batch, Kind, Score
@@ -25,6 +32,10 @@ TOLERANCE = 1e-5
 """By how much of its largest value a result may differ where only the batch does."""
 SPLITS = (([0, 1, 2], 1), ([2, 0, 1], 5), ([1], 64))
 """Which images of three, in which order, and at which batch size."""
+
+
+JUDGED = VanillaGradient()
+"""Whose saliencies a metric is told it has, should it explain again."""
 
 
 class ContractError(AssertionError):
@@ -88,7 +99,7 @@ def check_metric(metric: object, *, model: nn.Module | None = None) -> None:
     own: Metric = metric
 
     def scored(signals: Signals) -> Score:
-        return own(signals, _ramp(signals.batch))
+        return own(signals.of_explainer(JUDGED), _ramp(signals.batch))
 
     wrong += _watched(scored, model or small_cnn(), frozenset(), own)
     if not wrong:
@@ -133,7 +144,7 @@ def _watched(
     if not torch.equal(batch.image_BCHW, copy_BCHW):
         yield "it overwrote the images"
     yield from _of_saliency(found) if isinstance(item, Explainer) else _of_score(found)
-    shared, own = shared_passes(needs), passes_of(item)
+    shared, own = shared_passes(needs), judging_passes(item, JUDGED)
     limits = (
         shared.forwards + own.forwards + forwards_once(item),
         shared.backwards + own.backwards,

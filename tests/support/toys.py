@@ -14,7 +14,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from swag.classifier import Classifier
-from swag.explainers import AttentionRollout, GenericAttention, LeGrad
+from swag.explainers import AttentionRollout, GenericAttention, LeGrad, VanillaGradient
+from swag.signals import Signals
 from swag.toys import MEAN, STD, Counted, dyadic
 from swag.toys import small_cnn as toy_cnn
 from swag.toys import small_images as images
@@ -111,6 +112,11 @@ def toy_for(item: object) -> nn.Module:
 
 def classifier_of(model: nn.Module, **options: Any) -> Classifier:
     return Classifier(model, **{"mean": MEAN, "std": STD, "batch_size": 8, **options})
+
+
+def judged(signals: Signals) -> Signals:
+    """Signals whose maps a metric takes for those of plain gradients, should it explain again."""
+    return signals.of_explainer(VanillaGradient())
 
 
 def toy() -> Classifier:

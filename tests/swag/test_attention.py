@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -158,7 +158,7 @@ def test_legrad_wants_blocks_and_a_head_of_one_token() -> None:
     with pytest.raises(ValueError, match="not built as the vision transformers"):
         swag.explain(toy_cnn(), images(1), method="legrad")
     model = toy_vit()
-    model.norm, model.head = nn.LayerNorm(8), nn.Linear(16, 5)
+    model.norm, model.head = cast(Any, nn.LayerNorm(8)), nn.Linear(16, 5)
     with pytest.raises(ValueError, match="takes 16 numbers and a token has 8"):
         tower_of(model)
     model = toy_vit()

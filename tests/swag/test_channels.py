@@ -25,6 +25,7 @@ from tests.support.toys import (
     dyadic,
     images,
     is_for_transformers,
+    judged,
     reduced,
     toy_cnn,
     toy_vit,
@@ -73,7 +74,7 @@ def test_every_metric_takes_other_channels_and_rectangles(
     name: str, shape: tuple[int, int, int]
 ) -> None:
     saliency_BHW = torch.rand(2, *shape[1:])
-    score = reduced(METRICS[name])(signals_of(images_of(*shape)), saliency_BHW)
+    score = reduced(METRICS[name])(judged(signals_of(images_of(*shape))), saliency_BHW)
     assert bool(torch.isfinite(score.value_B).all())
 
 

@@ -19,7 +19,16 @@ from swag.catalog import EXPLAINERS, METRICS
 from swag.explainers.controls import Noise
 from swag.protocols import Explainer, Metric
 from swag.signals import Signals
-from tests.support.toys import annotated, classifier_of, columns_of, images, reduced, toy, toy_for
+from tests.support.toys import (
+    annotated,
+    classifier_of,
+    columns_of,
+    images,
+    judged,
+    reduced,
+    toy,
+    toy_for,
+)
 
 PATH = Path(__file__).parent / "golden" / "scores.json"
 RECORD = "python -m tests.swag.test_golden"
@@ -44,7 +53,7 @@ def metric_entry(metric: Metric) -> Entry:
     """The scores of a control that does not depend on the model, and each column's mean."""
     batch = annotated(images(3))
     signals = Signals(toy(), batch)
-    score = metric(signals, Noise()(signals))
+    score = metric(judged(signals), Noise()(signals))
     columns = {
         f"column {name}": numbers(column.double().reshape(3, -1).mean(1))
         for name, column in columns_of(score).items()

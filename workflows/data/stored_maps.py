@@ -38,6 +38,8 @@ class StoredMaps:
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "pixel"
     needs: ClassVar[frozenset[str]] = frozenset()
+    is_ready_made: ClassVar[bool] = True
+    """Of other images, models or classes there are none."""
 
     root: str = ""
     resize: bool = False

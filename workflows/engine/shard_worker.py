@@ -78,7 +78,10 @@ class ShardWorker:
     def _score(self, bench: Bench, cell: Cell, saliency_BHW: Tensor) -> Score:
         """Return a metric's score, by the model that was fine-tuned for it where one is."""
         metric = self._workshop.benchmark.metrics[str(cell.name.metric)]
-        return metric(self._workshop.judge(bench, cell), saliency_BHW)
+        explainer = self._workshop.benchmark.explainer(cell.name.explainer, bench.shard.model)
+        signals = self._workshop.judge(bench, cell)
+        with unchanged(signals.classifier.model):
+            return metric(signals.of_explainer(explainer), saliency_BHW)
 
     def _explained(self, bench: Bench, task: Task) -> _Explained:
         """Return the shard's saliencies, read where they are stored, else made and stored."""

@@ -11,6 +11,7 @@ from swag.metrics.efficiency import CHEAP_WARM_UP
 from swag.protocols import (
     Explainer,
     TunedMetric,
+    explanations_of,
     forwards_once,
     needs_of,
     passes_of,
@@ -150,6 +151,7 @@ class Estimate:
             for metric in metrics:
                 scored = self._benchmark.metrics[metric]
                 self._method(line.work, (dataset, model), scored, images)
+                self._again(line.work, Subject(dataset, model), (scored, explainer), images)
                 units = self._superpixels(scored, dataset)
                 line.work.update(dict.fromkeys(units - seen, images))
                 seen |= units
@@ -237,6 +239,18 @@ class Estimate:
         if own.backwards:
             work[self._pass("backward", Subject(*subject))] += images * own.backwards
         work[self._unit("method", repr(item), subject[0], item)] += images
+
+    def _again(
+        self, work: Amounts, subject: Subject, judging: tuple[object, Explainer], images: int
+    ) -> None:
+        """Add what a metric's explaining again costs: signals, superpixels, and the method."""
+        metric, explainer = judging
+        again = images * explanations_of(metric)
+        if again:
+            self._shared_passes(work, subject, [explainer], again)
+            self._method(work, subject, explainer, again)
+            for unit in self._superpixels(explainer, subject.dataset):
+                work[unit] += again
 
     def _superpixels(self, item: object, dataset: str) -> set[Unit]:
         segmenter = segmenter_of(item)

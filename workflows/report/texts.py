@@ -8,6 +8,7 @@ from typing import Any
 
 from . import names
 from .curve_texts import COLOURS, axes_of, definition_of, label_of
+from .judging_texts import JUDGING, JudgingText
 from .tuned_texts import f_fidelity_definition, fractions_of, idsds_definition
 
 FieldsOf = Mapping[str, Any]
@@ -73,6 +74,17 @@ def metric_text(name: str, fields: FieldsOf) -> MetricText:
     usual, write = known
     text = write(fields)
     return text if usual in {name, ANY} else replace(text, label=f"{text.label}, {name}")
+
+
+def _judging(write: Callable[[FieldsOf], JudgingText]) -> Callable[[FieldsOf], MetricText]:
+    def text(fields: FieldsOf) -> MetricText:
+        said = write(fields)
+        text = MetricText(said.label, said.definition, from_zero=False)
+        if not said.curve_x:
+            return text
+        return replace(text, curve_x=said.curve_x, curve_y=said.curve_y)
+
+    return text
 
 
 def _deletion(fields: FieldsOf) -> MetricText:
@@ -190,5 +202,6 @@ _KNOWN: Mapping[str, tuple[str, Callable[[FieldsOf], MetricText]]] = {
     "ROCAUC": ("roc_auc", _roc_auc),
     "MaskIoU": ("mask_iou", _mask_iou),
     "Efficiency": ("efficiency", _efficiency),
+    **{name: (ANY, _judging(write)) for name, write in JUDGING.items()},
 }
 """By class: the usual name, and what makes the text."""

@@ -1,0 +1,70 @@
+"""How alike two maps of an image are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy.stats import rankdata
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+from swag.parallel import each
+
+Similarity = Literal["spearman", "pearson", "ssim"]
+"""Rank correlation, ties (values that differ by less than 1e-5 of the range) sharing their mean
+rank; linear correlation; structural similarity with windows of 7x7 pixels, over the range of both
+maps. 1: the same; the first two also where one is a rising function of the other, at all or a
+linear one."""
+
+
+def similarity(first_BHW: Tensor, second_BHW: Tensor, kind: Similarity) -> Tensor:
+    """Return float64 (B,); NaN where a map is constant, or not finite."""
+    compare = KINDS[kind]
+    pairs = zip(_arrays(first_BHW), _arrays(second_BHW), strict=True)
+    found = each(lambda pair: _of_pair(pair, compare), list(pairs))
+    return torch.tensor(found, dtype=torch.float64, device=first_BHW.device)
+
+
+def _arrays(map_BHW: Tensor) -> list[np.ndarray]:
+    return list(map_BHW.detach().cpu().double().numpy())
+
+
+def _of_pair(
+    pair: tuple[np.ndarray, np.ndarray], compare: Callable[[np.ndarray, np.ndarray], float]
+) -> float:
+    if not all(np.isfinite(item).all() and item.min() < item.max() for item in pair):
+        return float("nan")
+    return compare(*map(_without_rounding, pair))
+
+
+def _without_rounding(map_HW: np.ndarray) -> np.ndarray:
+    """Return a map in 1e5 steps of its range: values that only rounding parts are equal."""
+    low, high = map_HW.min(), map_HW.max()
+    stepped_HW: np.ndarray = (
+        np.round((map_HW - low) / (high - low) * 1e5) / 1e6 * (high - low) + low
+    )
+    found_HW: np.ndarray = low + stepped_HW * ((high - low) / 1e5)
+    return found_HW
+
+
+def _pearson(first_HW: np.ndarray, second_HW: np.ndarray) -> float:
+    return float(np.corrcoef(first_HW.ravel(), second_HW.ravel())[0, 1])
+
+
+def _spearman(first_HW: np.ndarray, second_HW: np.ndarray) -> float:
+    return _pearson(rankdata(first_HW), rankdata(second_HW))
+
+
+def _ssim(first_HW: np.ndarray, second_HW: np.ndarray) -> float:
+    both = np.concatenate([first_HW, second_HW])
+    return float(structural_similarity(first_HW, second_HW, data_range=both.max() - both.min()))
+
+
+KINDS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "spearman": _spearman,
+    "pearson": _pearson,
+    "ssim": _ssim,
+}
