@@ -30,10 +30,17 @@ from swag.explainers import (
     GradCAM,
     GradCAMPlusPlus,
     GuidedBackprop,
+    GuidedGradCAM,
+    HiResCAM,
+    InputXGradient,
+    IntegratedGradients,
+    LayerCAM,
     Noise,
     Random,
+    SmoothGrad,
     Sobel,
     VanillaGradient,
+    XGradCAM,
 )
 from swag.metrics import (
     IDSDS,
@@ -66,6 +73,9 @@ EXPLAINERS: dict[str, Explainer] = {
     "sobel": Sobel(),
     "grad_cam": GradCAM(),
     "grad_cam_pp": GradCAMPlusPlus(),
+    "xgrad_cam": XGradCAM(),
+    "hires_cam": HiResCAM(),
+    "layer_cam": LayerCAM(),
     "lime": LIME(superpixels=Quickshift()),
     "lime_i": LIME(superpixels=replace(IMAGE, num_segments=50)),
     "lime_ig": LIME(superpixels=replace(IMAGE_GRADIENT, num_segments=50)),
@@ -91,7 +101,13 @@ EXPLAINERS: dict[str, Explainer] = {
     "attention_rollout": AttentionRollout(),
     "generic_attention": GenericAttention(),
     "guided_backprop": GuidedBackprop(),
+    "guided_grad_cam": GuidedGradCAM(),
     "vanilla_gradient": VanillaGradient(),
+    "input_x_gradient": InputXGradient(),
+    "smooth_grad": SmoothGrad(),
+    "smooth_grad_squared": SmoothGrad(statistic="square"),
+    "var_grad": SmoothGrad(statistic="variance"),
+    "integrated_gradients": IntegratedGradients(),
 }
 
 METRICS: dict[str, Metric] = {

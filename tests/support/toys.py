@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from swag.classifier import Classifier
-from swag.explainers import AttentionRollout, GenericAttention
+from swag.explainers import AttentionRollout, GenericAttention, IntegratedGradients
 from swag.types import Batch, Score
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -154,6 +154,9 @@ def reduced(item: Any) -> Any:
             smaller[field.name] = reduced(value)
         elif type(value) is int and (field.name.startswith("num_") or field.name == "steps"):
             smaller[field.name] = min(value, FEW)
+    if isinstance(item, IntegratedGradients):
+        # Points between black and an image are then exact, so that rounding switches no unit.
+        smaller["steps"] = 8
     return dataclasses.replace(item, **smaller)
 
 

@@ -18,6 +18,9 @@ METHODS = {
     "sobel": "Sobel",
     "grad_cam": "Grad-CAM",
     "grad_cam_pp": "Grad-CAM++",
+    "xgrad_cam": "XGrad-CAM",
+    "hires_cam": "HiResCAM",
+    "layer_cam": "Layer-CAM",
     "lime": "LIME",
     "lime_i": "LIME I",
     "lime_ig": "LIME I+G",
@@ -31,7 +34,13 @@ METHODS = {
     "swag_noise": "SWAG, random noise",
     "swag_sobel": "SWAG, Sobel edges",
     "guided_backprop": "Guided backprop",
+    "guided_grad_cam": "Guided Grad-CAM",
     "vanilla_gradient": "Vanilla gradient",
+    "input_x_gradient": "Input x gradient",
+    "smooth_grad": "SmoothGrad",
+    "smooth_grad_squared": "SmoothGrad squared",
+    "var_grad": "VarGrad",
+    "integrated_gradients": "Integrated gradients",
 }
 DATA = {
     "imagenet": "ImageNet",
