@@ -52,6 +52,21 @@ def target_probability(signals: Signals, counts: Sequence[int], perturb: Perturb
     return target_scores(signals, counts, perturb, signals.classifier.scores)
 
 
+def reads(signals: Signals, score: TargetScore) -> Read:
+    """Return what makes each class's score of its logit."""
+    return signals.classifier.scores if score == "probability" else _unchanged
+
+
+def of_target(signals: Signals, score: TargetScore) -> Tensor:
+    """Return score_B of the target on the unmodified image."""
+    value_BK = signals.probability_BK if score == "probability" else signals.logit_BK
+    return value_BK.gather(1, signals.target_B[:, None])[:, 0]
+
+
+def _unchanged(logit_NK: Tensor) -> Tensor:
+    return logit_NK
+
+
 def target_scores(
     signals: Signals,
     counts: Sequence[int],

@@ -3,9 +3,11 @@
 swag.py       SWAG, the method of the paper
 cam.py        Grad-CAM and its kin, from a layer's output and gradient
 gradient.py   guided backpropagation, gradients, and those of noisy copies
-paths.py      integrated gradients
+paths.py      integrated gradients and gradient SHAP
 lime.py       LIME
+kernel_shap.py  Shapley values of superpixels
 rise.py       RISE
+hiding.py     occlusion by a window that slides, and HSIC on the cells of a grid
 xrai.py       XRAI; regions.py makes and ranks its regions
 attention.py  attention rollout and its class-specific kin, for transformers
 controls.py   saliencies that know nothing of the model
@@ -18,17 +20,21 @@ from swag.explainers.cam import (
     GuidedGradCAM,
     HiResCAM,
     LayerCAM,
+    ScoreCAM,
     XGradCAM,
 )
 from swag.explainers.controls import Centre, Noise, Random, Sobel
 from swag.explainers.gradient import GuidedBackprop, InputXGradient, SmoothGrad, VanillaGradient
+from swag.explainers.hiding import HSIC, Occlusion
+from swag.explainers.kernel_shap import KernelSHAP
 from swag.explainers.lime import LIME
-from swag.explainers.paths import IntegratedGradients
+from swag.explainers.paths import GradientSHAP, IntegratedGradients
 from swag.explainers.rise import RISE
 from swag.explainers.swag import SWAG
 from swag.explainers.xrai import XRAI
 
 __all__ = [
+    "HSIC",
     "LIME",
     "RISE",
     "SWAG",
@@ -38,14 +44,18 @@ __all__ = [
     "GenericAttention",
     "GradCAM",
     "GradCAMPlusPlus",
+    "GradientSHAP",
     "GuidedBackprop",
     "GuidedGradCAM",
     "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
+    "KernelSHAP",
     "LayerCAM",
     "Noise",
+    "Occlusion",
     "Random",
+    "ScoreCAM",
     "SmoothGrad",
     "Sobel",
     "VanillaGradient",

@@ -21,11 +21,15 @@ METHODS = {
     "xgrad_cam": "XGrad-CAM",
     "hires_cam": "HiResCAM",
     "layer_cam": "Layer-CAM",
+    "score_cam": "Score-CAM",
     "lime": "LIME",
     "lime_i": "LIME I",
     "lime_ig": "LIME I+G",
     "lime_g": "LIME G",
+    "kernel_shap": "Kernel SHAP",
+    "occlusion": "Occlusion",
     "rise": "RISE",
+    "hsic": "HSIC",
     "xrai": "XRAI",
     "swag": "SWAG",
     "swag_ig": "SWAG I+G",
@@ -41,6 +45,7 @@ METHODS = {
     "smooth_grad_squared": "SmoothGrad squared",
     "var_grad": "VarGrad",
     "integrated_gradients": "Integrated gradients",
+    "gradient_shap": "Gradient SHAP",
 }
 DATA = {
     "imagenet": "ImageNet",
