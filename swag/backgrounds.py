@@ -45,8 +45,8 @@ class Pictures:
     They cover the model's input and lose what is over at the sides.
     """
 
-    folder: str
-    """All pictures in it and below it."""
+    folder: str = ""
+    """All pictures in it and below it; it must be named."""
     num_pictures: int = 50
     seed: int = 0
     """Which ones are chosen."""
@@ -56,12 +56,13 @@ class Pictures:
     def __post_init__(self) -> None:
         if self.num_pictures < 1:
             raise ValueError(f"num_pictures must be at least 1, got {self.num_pictures}")
-        digest = hashlib.sha256()
-        for path in self._chosen():
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-        object.__setattr__(self, "sha256", digest.hexdigest())
+        if self.folder:
+            digests = [hashlib.sha256(path.read_bytes()).digest() for path in self._chosen()]
+            object.__setattr__(self, "sha256", hashlib.sha256(b"".join(digests)).hexdigest())
 
     def draw(self, rng: np.random.Generator, count: int, shape: tuple[int, int, int]) -> Tensor:
+        if not self.folder:
+            raise ValueError("a background of pictures needs a folder, and none is named")
         return _opened(self, shape)[torch.from_numpy(rng.integers(self.num_pictures, size=count))]
 
     def _chosen(self) -> list[Path]:

@@ -1,15 +1,16 @@
-"""What there is: names of explainers, metrics, segmenters and fillings, with default instances.
+"""What there is: names of explainers, metrics and their parts, with default instances.
 
 Their fields are their configuration, so another setting is
 `dataclasses.replace(EXPLAINERS["swag"], ...)`. Packages add their own by the entry points
-`swagflow.explainers`, `swagflow.metrics` (for both tables of metrics), `swagflow.segmenters` and
-`swagflow.fillings`, anybody by a `module:attribute` name.
+`swagflow.explainers`, `swagflow.metrics` (for both tables of metrics), `swagflow.segmenters`,
+`swagflow.fillings` and `swagflow.backgrounds`, anybody by a `module:attribute` name.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from swag.backgrounds import Background, Pictures, RandomColours
 from swag.curves.fillings import (
     Black,
     Blur,
@@ -40,6 +41,7 @@ from swag.explainers import (
     LayerCAM,
     Noise,
     Occlusion,
+    Pooled,
     Random,
     ScoreCAM,
     SmoothGrad,
@@ -62,7 +64,7 @@ from swag.metrics import (
     WeakLocalisation,
 )
 from swag.protocols import Explainer, ExplainerMetric, Filling, Metric, Segmenter
-from swag.superpixels import SLIC, Pixel, Quickshift, Squares
+from swag.superpixels import SLIC, Felzenszwalb, Pixel, Quickshift, Squares
 
 IMAGE = SLIC(features="image", colour_weight=10.0)
 IMAGE_GRADIENT = SLIC(features="image_gradient", colour_weight=20.0, gradient_weight=8.0)
@@ -107,6 +109,7 @@ EXPLAINERS: dict[str, Explainer] = {
     "swag_vanilla": SWAG(superpixels=IMAGE, weights="gradient"),
     "swag_noise": SWAG(superpixels=IMAGE, weights="noise"),
     "swag_sobel": SWAG(superpixels=IMAGE, weights="sobel"),
+    "pooled": Pooled(superpixels=IMAGE),
     "attention_rollout": AttentionRollout(),
     "generic_attention": GenericAttention(),
     "guided_backprop": GuidedBackprop(),
@@ -148,6 +151,7 @@ EXPLAINER_METRICS: dict[str, ExplainerMetric] = {"efficiency": Efficiency()}
 SEGMENTERS: dict[str, Segmenter] = {
     "slic": SLIC(),
     "quickshift": Quickshift(),
+    "felzenszwalb": Felzenszwalb(),
     "squares": Squares(),
     "pixel": Pixel(),
 }
@@ -163,3 +167,6 @@ FILLINGS: dict[str, Filling] = {
     "linear": NoisyLinear(),
 }
 """What `fill` of a curve may be."""
+
+BACKGROUNDS: dict[str, Background] = {"random_colours": RandomColours(), "pictures": Pictures()}
+"""What `background` of gradient SHAP may be; pictures need a folder."""

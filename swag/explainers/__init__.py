@@ -1,6 +1,6 @@
 """Explainers: each is a frozen dataclass that turns `Signals` into saliency_BHW, one family a file.
 
-swag.py       SWAG, the method of the paper
+swag.py       SWAG, the method of the paper, and any pixel method over any superpixels
 cam.py        Grad-CAM and its kin, from a layer's output and gradient
 gradient.py   guided backpropagation, gradients, and those of noisy copies
 paths.py      integrated gradients and gradient SHAP
@@ -30,7 +30,7 @@ from swag.explainers.kernel_shap import KernelSHAP
 from swag.explainers.lime import LIME
 from swag.explainers.paths import GradientSHAP, IntegratedGradients
 from swag.explainers.rise import RISE
-from swag.explainers.swag import SWAG
+from swag.explainers.swag import SWAG, Pooled
 from swag.explainers.xrai import XRAI
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "LayerCAM",
     "Noise",
     "Occlusion",
+    "Pooled",
     "Random",
     "ScoreCAM",
     "SmoothGrad",

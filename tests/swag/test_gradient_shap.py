@@ -142,5 +142,7 @@ def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
         Pictures(folder=str(pictures(tmp_path)), num_pictures=6)
     with pytest.raises(ValueError, match="num_pictures must be at least 1, got 0"):
         Pictures(folder=str(tmp_path), num_pictures=0)
+    with pytest.raises(ValueError, match="needs a folder, and none is named"):
+        Pictures().draw(np.random.default_rng(0), 1, (3, 8, 8))
     with pytest.raises(ValueError, match="num_samples must be at least 1, got 0"):
         GradientSHAP(num_samples=0)

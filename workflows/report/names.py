@@ -37,6 +37,7 @@ METHODS = {
     "swag_vanilla": "SWAG, vanilla gradient",
     "swag_noise": "SWAG, random noise",
     "swag_sobel": "SWAG, Sobel edges",
+    "pooled": "Superpixels of a pixel method",
     "guided_backprop": "Guided backprop",
     "guided_grad_cam": "Guided Grad-CAM",
     "vanilla_gradient": "Vanilla gradient",
