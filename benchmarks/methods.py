@@ -65,7 +65,7 @@ class Originals:
         self.model = copy.deepcopy(classifier.model).requires_grad_()  # pytorch-grad-cam needs it
         for module in self.model.modules():
             if hasattr(module, "inplace"):
-                module.inplace = False  # captum's hooks need it
+                setattr(module, "inplace", False)  # noqa: B010 - captum's hooks need it
         signals = Signals(classifier, batch)
         self.x_BCHW, self.target_B = signals.normalised_BCHW, signals.target_B
         self.labels_BHW = signals.segments(EXPLAINERS["kernel_shap"].superpixels)  # type: ignore[attr-defined]
@@ -178,7 +178,7 @@ def pairs(originals: Originals, samples: int) -> list[Pair]:
     add("occlusion", Passes(WINDOWS**2), originals.occlusion)
     add("kernel_shap", Passes(samples), originals.kernel_shap)
     add("hsic", Passes(samples), None)
-    channels = originals.model.get_submodule(SCORE_CAM_LAYER)[-1].conv3.out_channels  # type: ignore[index,union-attr]
+    channels = originals.model.get_submodule(SCORE_CAM_LAYER)[-1].conv3.out_channels  # type: ignore[index]
     add("score_cam", Passes(channels), originals.score_cam)
     return found
 
@@ -239,7 +239,10 @@ def main() -> None:
     for pair in listed:
         with_layer = of_score_cam if pair.name == "score_cam" else classifier
         ours = partial(run_ours, pair.explainers, with_layer, batch)
-        calls = [ours, *([partial(quietly, pair.original)] if pair.original else [])]
+        calls: list[Callable[[], object]] = [
+            ours,
+            *([partial(quietly, pair.original)] if pair.original else []),
+        ]
         places.append(range(len(tasks), len(tasks) + len(calls)))
         tasks += [Task(pair.name, pair.demanded, call, len(batch)) for call in calls]
     seconds = in_turns(tasks, options.repeats, device)

@@ -64,8 +64,8 @@ def contributions(
     Raises:
         ValueError: a target is none of the model's classes.
     """
-    (total_BCHW,) = gradients_on_the_way(signals, start_BCHW[None], points_of(rule, steps), score)
-    return total_BCHW / steps * (signals.normalised_BCHW - start_BCHW)
+    total_1BCHW = gradients_on_the_way(signals, start_BCHW[None], points_of(rule, steps), score)
+    return total_1BCHW[0] / steps * (signals.normalised_BCHW - start_BCHW)
 
 
 def points_of(rule: Rule, steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -174,7 +174,7 @@ def weighted_map(signals: Signals, weight: Tensor) -> Tensor:
 
 def enlarged(map_Thw: Tensor, size: torch.Size) -> Tensor:
     """Return mask_THW in [0, 1]: maps at an image's size, stretched; 0 where a map is constant."""
-    (mask_THW,) = F.interpolate(map_Thw[None], size=size, mode="bilinear", align_corners=False)
+    mask_THW = F.interpolate(map_Thw[None], size=size, mode="bilinear", align_corners=False)[0]
     low_T11 = mask_THW.amin((1, 2), keepdim=True)
     extent_T11 = mask_THW.amax((1, 2), keepdim=True) - low_T11
     return (mask_THW - low_T11) / extent_T11.where(extent_T11 > 0, 1.0)

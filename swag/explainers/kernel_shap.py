@@ -92,7 +92,7 @@ def coalitions(num: int, budget: int, rng: np.random.Generator) -> Coalitions:
     weight_Z /= weight_Z.sum()
     weights: dict[bytes, float] = {}
     whole = 0
-    for size in sizes:
+    for size in sizes.tolist():
         count = math.comb(num, size) * (2 if 2 * size < num else 1)
         share = weight_Z[whole] / weight_Z[whole:].sum()
         if (budget - len(weights)) * share / count < 1 - 1e-8:
@@ -150,7 +150,8 @@ def shapley_values(
     # What differs from equal values adds up to 0, so a constant in a row does not matter to it.
     centred_TS = found.shown_TS - found.shown_TS.mean(1, keepdims=True)
     root_T = np.sqrt(found.weight_T)
-    differing_S: np.ndarray = np.linalg.lstsq(
+    differing_S = np.linalg.lstsq(
         centred_TS * root_T[:, None], (value_T - nothing - size_T * equal) * root_T, rcond=None
     )[0]
-    return equal + differing_S
+    shapley_S: np.ndarray = equal + differing_S
+    return shapley_S

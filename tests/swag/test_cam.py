@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_the_kin_equals_literal_loops() -> None:
     for image in range(2):
         activation = signals.layer_activation_BFhw[image].double().numpy()
         gradient = signals.layer_gradient_BFhw[image].double().numpy()
-        expected = {
+        expected: dict[Any, np.ndarray] = {
             HiResCAM: sum(g * a for g, a in zip(gradient, activation, strict=True)),
             LayerCAM: sum(np.maximum(g, 0) * a for g, a in zip(gradient, activation, strict=True)),
             XGradCAM: sum(
@@ -134,8 +135,11 @@ def test_of_a_pooled_net_the_kin_is_grad_cam() -> None:
 
 def test_a_channel_without_activation_counts_nothing() -> None:
     model = pooled_net()
-    model[0].weight.data[2] = 0
-    model[0].bias.data[2] = -1
+    first = model[0]
+    assert isinstance(first, nn.Conv2d)
+    assert first.bias is not None
+    first.weight.data[2] = 0
+    first.bias.data[2] = -1
     signals = Signals(classifier_of(model), batch_of(images(2, 8)))
     assert not features_of(signals, model)[:, 2].any()
     torch.testing.assert_close(XGradCAM()(signals), GradCAM()(signals))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, get_args
 
@@ -220,7 +221,7 @@ def test_of_a_linear_model_one_step_of_any_rule_is_enough() -> None:
     start_BCHW = blank_images(ours, MeanColour())
     assert not start_BCHW.any()
     for rule in (*RULES, "trapezoid"):
-        found = contributions(ours, start_BCHW, 1, rule, "logit")  # type: ignore[arg-type]
+        found = contributions(ours, start_BCHW, 1, rule, "logit")
         torch.testing.assert_close(found, ours.normalised_BCHW * weight_KCHW[ours.target_B])
 
 
@@ -239,25 +240,26 @@ def test_maps_of_other_channels_share_the_passes() -> None:
     assert ours.target_B.shape == (2,)
     pass_sizes(model).clear()
     for channels in ("sum", "abs_sum", "max_abs"):
-        OurIntegratedGradients(steps=4, channels=channels)(ours)  # type: ignore[arg-type]
+        OurIntegratedGradients(steps=4, channels=channels)(ours)
     assert pass_sizes(model) == [8]
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("item", "fields", "message"),
     [
-        (lambda: SmoothGrad(num_samples=0), "num_samples must be at least 1, got 0"),
-        (lambda: SmoothGrad(noise=-1.0), "noise must be at least 0, got -1"),
-        (lambda: SmoothGrad(statistic="sum"), "statistic 'sum' is unknown; choose one of mean"),
-        (lambda: OurIntegratedGradients(steps=0), "steps must be at least 1, got 0"),
-        (lambda: OurIntegratedGradients(rule="simpson"), "rule 'simpson' is unknown"),
-        (lambda: OurIntegratedGradients(score="loss"), "score 'loss' is unknown"),
-        (lambda: OurInputXGradient(channels="mean"), "channels 'mean' is unknown"),
+        (SmoothGrad(), {"num_samples": 0}, "num_samples must be at least 1, got 0"),
+        (SmoothGrad(), {"noise": -1.0}, "noise must be at least 0, got -1"),
+        (SmoothGrad(), {"statistic": "sum"}, "statistic 'sum' is unknown; choose one of mean"),
+        (SmoothGrad(), {"channels": "mean"}, "channels 'mean' is unknown"),
+        (OurIntegratedGradients(), {"steps": 0}, "steps must be at least 1, got 0"),
+        (OurIntegratedGradients(), {"rule": "simpson"}, "rule 'simpson' is unknown"),
+        (OurIntegratedGradients(), {"score": "loss"}, "score 'loss' is unknown"),
+        (OurInputXGradient(), {"channels": "mean"}, "channels 'mean' is unknown"),
     ],
 )
-def test_settings_out_of_range_are_refused(make: Any, message: str) -> None:
+def test_settings_out_of_range_are_refused(item: Any, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        make()
+        replace(item, **fields)
 
 
 def test_a_class_that_is_not_there_is_refused() -> None:

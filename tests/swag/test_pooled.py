@@ -25,7 +25,7 @@ from swagflow.errors import UserError
 from tests.support.perturbed import classifier, pass_sizes, photographs, signals
 from tests.support.toys import batch_of, images, toy
 
-SEGMENTERS = [
+SEGMENTERS: list[Any] = [
     SLIC(num_segments=12),
     Quickshift(kernel_size=2, max_dist=8),
     Felzenszwalb(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,6 +17,7 @@ from swag.explainers import ScoreCAM
 from swag.explainers.cam import enlarged
 from swag.packing import of_target
 from swag.signals import Signals
+from swag.types import TargetScore
 from tests.support import reference
 from tests.support.toys import Counted, batch_of, classifier_of, images, toy, toy_cnn
 
@@ -56,8 +56,8 @@ def test_of_a_resnet_it_is_pytorch_grad_cams_but_for_the_corners_of_masks(
 
 
 @pytest.mark.parametrize("score", ["logit", "probability"])
-def test_equals_one_channel_at_a_time(score: str) -> None:
-    explainer = replace(ScoreCAM(), score=score)
+def test_equals_one_channel_at_a_time(score: TargetScore) -> None:
+    explainer = ScoreCAM(score=score)
     signals = Signals(toy(), batch_of(images(2, 32)))
     found, classifier = explainer(signals), signals.classifier
     for image, target in enumerate(signals.target_B.tolist()):
@@ -96,7 +96,7 @@ def test_of_few_channels_those_that_vary_most_are_taken() -> None:
 def test_masks_reach_from_0_to_1_and_constant_maps_show_nothing() -> None:
     map_Thw = torch.tensor([[[1.0, 3.0], [2.0, -1.0]], [[4.0, 4.0], [4.0, 4.0]]])
     mask_THW = enlarged(map_Thw, torch.Size((8, 8)))
-    assert (mask_THW[0].min(), mask_THW[0].max()) == (0, 1)
+    assert [float(end) for end in mask_THW[0].aminmax()] == [0, 1]
     assert not mask_THW[1].any()
 
 
@@ -114,4 +114,4 @@ def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="num_channels must be at least 1, got 0"):
         ScoreCAM(num_channels=0)
     with pytest.raises(ValueError, match="score 'loss' is unknown"):
-        replace(ScoreCAM(), score="loss")
+        ScoreCAM(score="loss")  # type: ignore[arg-type]
