@@ -3,9 +3,9 @@
     python -m benchmarks.methods [--images 2] [--samples 16] [--batch-size 16] [--only occlusion]
 
 Pass efficiency is that of `benchmarks.pass_efficiency`, by processor time: (passes that the method
-demands x the model's own best time per pass) / time per image. What is not passes is the time
-outside the model, and `outside` is our share of the original's. Methods of samples have few of
-them, originals as many. Ours also classify the images, whose targets originals are told; where
+demands x the model's own best time per pass) / time per image. Of perturbation methods `outside` is
+the processor time of an image that is not spent in the model. Methods of samples have few of them,
+originals as many. Ours also classify the images, whose targets originals are told; where
 that is a pass more, it counts as demanded. Score-CAM reads a layer of fewer channels, since the
 original takes all of a layer's. Weights are random; all tasks take turns.
 """
@@ -16,6 +16,7 @@ import argparse
 import copy
 import io
 import json
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
@@ -46,6 +47,9 @@ MOMENTS = {
     "var_grad": "vargrad",
 }
 SCORE_CAM_LAYER = "layer1"
+HEADER = """| method | passes | ours, ms | efficiency | original, ms | efficiency | outside | original |
+| --- | --- | --- | --- | --- | --- | --- | --- |"""
+PERTURBING = ("occlusion", "kernel_shap", "hsic", "score_cam")
 WINDOWS, CELLS = 4, 4
 
 
@@ -197,18 +201,75 @@ def quietly(call: Callable[[], object]) -> object:
         return call()
 
 
-def line(pair: Pair, seconds: Sequence[Seconds], unit: tuple[Seconds, Seconds]) -> str:
-    """A row of the table: milliseconds of the processor, efficiency, and time outside passes."""
+class Clock:
+    """The processor time that a model's forward passes take."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self.seconds = 0.0
+        model.register_forward_pre_hook(self._before)
+        model.register_forward_hook(self._after)
+
+    def _before(self, *_: object) -> None:
+        self.seconds -= time.process_time()
+
+    def _after(self, *_: object) -> None:
+        self.seconds += time.process_time()
+
+    def outside(self, task: Task) -> float:
+        """Return the seconds of an image that a task does not spend in the model."""
+        self.seconds, start = 0.0, time.process_time()
+        task.run()
+        return (time.process_time() - start - self.seconds) / task.images
+
+
+def line(
+    pair: Pair, seconds: Sequence[Seconds], outside: Sequence[float], unit: tuple[Seconds, Seconds]
+) -> str:
+    """A row of the table: milliseconds of the processor, efficiency, milliseconds outside."""
     floor = sum(count * taken.processor for count, taken in zip(pair.demanded, unit, strict=True))
     classified = any(protocols.passes_of(pair.explainers[0])) * unit[0].processor
-    cells, outside = [], []
-    for taken, demanded in zip(seconds, (floor + classified, floor), strict=False):
-        cells += [f"{1000 * taken.processor:.0f}", f"{demanded / taken.processor:.2f}"]
-        outside.append(max(0.0, taken.processor - demanded))
-    if len(seconds) == 1:
-        return f"| `{pair.name}` | {pair.demanded} | {' | '.join(cells)} | - | - | - |"
-    share = f"{outside[0] / outside[1]:.2f}" if outside[1] else "-"
-    return f"| `{pair.name}` | {pair.demanded} | {' | '.join(cells)} | {share} |"
+    cells = ["-"] * 6
+    for place, taken in enumerate(seconds):
+        demanded = floor if place else floor + classified
+        cells[2 * place] = f"{1000 * taken.processor:.0f}"
+        cells[2 * place + 1] = f"{demanded / taken.processor:.2f}"
+    for place, taken_outside in enumerate(outside):
+        cells[4 + place] = f"{1000 * taken_outside:.1f}"
+    return f"| `{pair.name}` | {pair.demanded} | {' | '.join(cells)} |"
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Print a row for each method."""
+    device = torch.device("cpu")
+    spec = ModelSpec(architecture=options.model, weights="random:0", num_classes=1000)
+    classifier, of_score_cam = (
+        load_classifier(spec_of, device=device, batch_size=options.batch_size)
+        for spec_of in (spec, replace(spec, cam_layer=SCORE_CAM_LAYER))
+    )
+    image_BCHW = photographs(options.images, input_size(classifier))
+    batch = Batch(image_BCHW, tuple(map(str, range(options.images))))
+    originals = Originals(classifier, batch, options.samples)
+    listed = pairs(originals, options.samples)
+    listed = [pair for pair in listed if not options.only or pair.name in options.only]
+    alone = model_tasks(classifier)
+    tasks, places = list(alone), []
+    for pair in listed:
+        with_layer = of_score_cam if pair.name == "score_cam" else classifier
+        calls: list[Callable[[], object]] = [partial(run_ours, pair.explainers, with_layer, batch)]
+        if pair.original is not None:
+            calls.append(partial(quietly, pair.original))
+        places.append(slice(len(tasks), len(tasks) + len(calls)))
+        tasks += [Task(pair.name, pair.demanded, call, len(batch)) for call in calls]
+    seconds = in_turns(tasks, options.repeats, device)
+    unit = best_passes(alone, seconds[: len(alone)])
+    theirs, ours, of_layer = map(Clock, (originals.model, classifier.model, of_score_cam.model))
+    print(HEADER)
+    for pair, place in zip(listed, places, strict=True):
+        clocks = (of_layer if pair.name == "score_cam" else ours, theirs)
+        outside = []
+        if pair.name in PERTURBING:
+            outside = [c.outside(t) for c, t in zip(clocks, tasks[place], strict=False)]
+        print(line(pair, seconds[place], outside, unit), flush=True)
 
 
 def main() -> None:
@@ -221,36 +282,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*")
     options = parser.parse_args()
     tune_allocator()
-    device = torch.device("cpu")
-    spec = ModelSpec(architecture=options.model, weights="random:0", num_classes=1000)
-    classifier = load_classifier(spec, device=device, batch_size=options.batch_size)
-    of_score_cam = load_classifier(
-        replace(spec, cam_layer=SCORE_CAM_LAYER), device=device, batch_size=options.batch_size
-    )
-    batch = Batch(
-        photographs(options.images, input_size(classifier)),
-        tuple(map(str, range(options.images))),
-    )
     print(json.dumps({"machine": description(), "threads": torch.get_num_threads()}))
-    listed = pairs(Originals(classifier, batch, options.samples), options.samples)
-    listed = [pair for pair in listed if not options.only or pair.name in options.only]
-    alone = model_tasks(classifier)
-    tasks, places = list(alone), []
-    for pair in listed:
-        with_layer = of_score_cam if pair.name == "score_cam" else classifier
-        ours = partial(run_ours, pair.explainers, with_layer, batch)
-        calls: list[Callable[[], object]] = [
-            ours,
-            *([partial(quietly, pair.original)] if pair.original else []),
-        ]
-        places.append(range(len(tasks), len(tasks) + len(calls)))
-        tasks += [Task(pair.name, pair.demanded, call, len(batch)) for call in calls]
-    seconds = in_turns(tasks, options.repeats, device)
-    unit = best_passes(alone, seconds[: len(alone)])
-    print("| method | passes | ours, ms | efficiency | original, ms | efficiency | outside |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for pair, place in zip(listed, places, strict=True):
-        print(line(pair, [seconds[index] for index in place], unit), flush=True)
+    compare(options)
 
 
 if __name__ == "__main__":

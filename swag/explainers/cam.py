@@ -111,10 +111,9 @@ class GuidedGradCAM:
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreCAM:
-    """Channels weighted by the softmax of the target's scores on images they mask (Wang et al.,
-    2020, algorithm 1).
+    """Channels weighted by the target's scores on images that they mask (Wang et al., 2020).
 
-    A channel's mask is its activation at the image's size, brought to 0..1; it multiplies the
+    The weights are a softmax over channels (algorithm 1). A channel's mask is its activation at the image's size, brought to 0..1; it multiplies the
     normalised image. The score of the image without pixels, which the paper subtracts, is the same
     for all channels, so the softmax does not see it.
     """
