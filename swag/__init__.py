@@ -1,7 +1,7 @@
 """Explanations of image classifiers and how faithful they are: PyTorch in, tensors out."""
 
 from swag.api import explain, score
-from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
+from swag.catalog import BACKGROUNDS, EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
 from swag.classifier import Classifier
 from swag.default import default_method
 from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
@@ -9,6 +9,7 @@ from swag.signals import Signals
 from swag.types import Batch, Score
 
 __all__ = [
+    "BACKGROUNDS",
     "EXPLAINERS",
     "EXPLAINER_METRICS",
     "FILLINGS",

@@ -1,15 +1,16 @@
-"""What there is: names of explainers, metrics, segmenters and fillings, with default instances.
+"""What there is: names of explainers, metrics and their parts, with default instances.
 
 Their fields are their configuration, so another setting is
 `dataclasses.replace(EXPLAINERS["swag"], ...)`. Packages add their own by the entry points
-`swagflow.explainers`, `swagflow.metrics` (for both tables of metrics), `swagflow.segmenters` and
-`swagflow.fillings`, anybody by a `module:attribute` name.
+`swagflow.explainers`, `swagflow.metrics` (for both tables of metrics), `swagflow.segmenters`,
+`swagflow.fillings` and `swagflow.backgrounds`, anybody by a `module:attribute` name.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from swag.backgrounds import Background, Pictures, RandomColours
 from swag.curves.fillings import (
     Black,
     Blur,
@@ -20,6 +21,7 @@ from swag.curves.fillings import (
     White,
 )
 from swag.explainers import (
+    HSIC,
     LIME,
     RISE,
     SWAG,
@@ -29,12 +31,24 @@ from swag.explainers import (
     GenericAttention,
     GradCAM,
     GradCAMPlusPlus,
+    GradientSHAP,
     GuidedBackprop,
+    GuidedGradCAM,
+    HiResCAM,
+    InputXGradient,
+    IntegratedGradients,
+    KernelSHAP,
+    LayerCAM,
     LeGrad,
     Noise,
+    Occlusion,
+    Pooled,
     Random,
+    ScoreCAM,
+    SmoothGrad,
     Sobel,
     VanillaGradient,
+    XGradCAM,
 )
 from swag.metrics import (
     IDSDS,
@@ -62,7 +76,7 @@ from swag.metrics import (
     WeakLocalisation,
 )
 from swag.protocols import Explainer, ExplainerMetric, Filling, Metric, Segmenter
-from swag.superpixels import SLIC, Pixel, Quickshift, Squares
+from swag.superpixels import SLIC, Felzenszwalb, Pixel, Quickshift, Squares
 
 IMAGE = SLIC(features="image", colour_weight=10.0)
 IMAGE_GRADIENT = SLIC(features="image_gradient", colour_weight=20.0, gradient_weight=8.0)
@@ -78,11 +92,18 @@ EXPLAINERS: dict[str, Explainer] = {
     "sobel": Sobel(),
     "grad_cam": GradCAM(),
     "grad_cam_pp": GradCAMPlusPlus(),
+    "xgrad_cam": XGradCAM(),
+    "hires_cam": HiResCAM(),
+    "layer_cam": LayerCAM(),
+    "score_cam": ScoreCAM(),
     "lime": LIME(superpixels=Quickshift()),
     "lime_i": LIME(superpixels=replace(IMAGE, num_segments=50)),
     "lime_ig": LIME(superpixels=replace(IMAGE_GRADIENT, num_segments=50)),
     "lime_g": LIME(superpixels=replace(GRADIENT, num_segments=50)),
+    "kernel_shap": KernelSHAP(superpixels=replace(IMAGE, num_segments=50)),
+    "occlusion": Occlusion(),
     "rise": RISE(),
+    "hsic": HSIC(),
     "xrai": XRAI(),
     "swag": SWAG(superpixels=IMAGE),
     "swag_ig": SWAG(superpixels=IMAGE_GRADIENT),
@@ -100,11 +121,19 @@ EXPLAINERS: dict[str, Explainer] = {
     "swag_vanilla": SWAG(superpixels=IMAGE, weights="gradient"),
     "swag_noise": SWAG(superpixels=IMAGE, weights="noise"),
     "swag_sobel": SWAG(superpixels=IMAGE, weights="sobel"),
+    "pooled": Pooled(superpixels=IMAGE),
     "attention_rollout": AttentionRollout(),
     "generic_attention": GenericAttention(),
     "legrad": LeGrad(),
     "guided_backprop": GuidedBackprop(),
+    "guided_grad_cam": GuidedGradCAM(),
     "vanilla_gradient": VanillaGradient(),
+    "input_x_gradient": InputXGradient(),
+    "smooth_grad": SmoothGrad(),
+    "smooth_grad_squared": SmoothGrad(statistic="square"),
+    "var_grad": SmoothGrad(statistic="variance"),
+    "integrated_gradients": IntegratedGradients(),
+    "gradient_shap": GradientSHAP(),
 }
 
 METRICS: dict[str, Metric] = {
@@ -150,6 +179,7 @@ EXPLAINER_METRICS: dict[str, ExplainerMetric] = {"efficiency": Efficiency()}
 SEGMENTERS: dict[str, Segmenter] = {
     "slic": SLIC(),
     "quickshift": Quickshift(),
+    "felzenszwalb": Felzenszwalb(),
     "squares": Squares(),
     "pixel": Pixel(),
 }
@@ -165,3 +195,6 @@ FILLINGS: dict[str, Filling] = {
     "linear": NoisyLinear(),
 }
 """What `fill` of a curve may be."""
+
+BACKGROUNDS: dict[str, Background] = {"random_colours": RandomColours(), "pictures": Pictures()}
+"""What `background` of gradient SHAP may be; pictures need a folder."""

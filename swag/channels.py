@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from skimage.color import rgb2lab
 from torch import Tensor
 
+Channels = Literal["sum", "abs_sum", "max_abs"]
+"""What becomes of an attribution for each colour channel."""
 LUMA = (0.2125, 0.7154, 0.0721)
 """ITU-R 709."""
 GREY = (0.299, 0.587, 0.114)
@@ -21,6 +25,14 @@ def grey_B1HW(image_BCHW: Tensor, weights: tuple[float, ...] = LUMA) -> Tensor:
     if channels != 3:
         return image_BCHW.mean(1, keepdim=True)
     return (image_BCHW * image_BCHW.new_tensor(weights).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def over_channels(attribution_BCHW: Tensor, channels: Channels) -> Tensor:
+    """Return one number for each pixel, of shape (B, H, W)."""
+    if channels == "sum":
+        return attribution_BCHW.sum(1)
+    magnitude_BCHW = attribution_BCHW.abs()
+    return magnitude_BCHW.sum(1) if channels == "abs_sum" else magnitude_BCHW.amax(1)
 
 
 def with_channels(image_BCHW: Tensor, wanted: int) -> Tensor:

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from swag.backward import recording
 from swag.parallel import each
 from swag.signals import Signals, require_classes
+from swag.types import TargetScore
 
 
 class CopiesOfImage(NamedTuple):
@@ -50,6 +52,21 @@ def target_probability(signals: Signals, counts: Sequence[int], perturb: Perturb
     return target_scores(signals, counts, perturb, signals.classifier.scores)
 
 
+def reads(signals: Signals, score: TargetScore) -> Read:
+    """Return what makes each class's score of its logit."""
+    return signals.classifier.scores if score == "probability" else _unchanged
+
+
+def of_target(signals: Signals, score: TargetScore) -> Tensor:
+    """Return score_B of the target on the unmodified image."""
+    value_BK = signals.probability_BK if score == "probability" else signals.logit_BK
+    return value_BK.gather(1, signals.target_B[:, None])[:, 0]
+
+
+def _unchanged(logit_NK: Tensor) -> Tensor:
+    return logit_NK
+
+
 def target_scores(
     signals: Signals,
     counts: Sequence[int],
@@ -84,3 +101,39 @@ def target_scores(
         for part in parts:
             found[part.image].append(score_NK[part.rows, targets[part.image]].clone())
     return [torch.cat(values) for values in found]
+
+
+def target_gradients(
+    signals: Signals, counts: Sequence[int], perturb: Perturb, score: TargetScore
+) -> Iterator[tuple[list[CopiesOfImage], Tensor]]:
+    """Yield of each pass its parts, and gradient_NCHW of the target's score by its copies.
+
+    Passes are as those of `target_scores`, but hold fewer copies, since a backward pass needs the
+    outputs of all layers at once.
+
+    Raises:
+        ValueError: a target is none of the model's classes.
+    """
+    require_classes(signals.target_B, signals.logit_BK)
+    size = min(signals.classifier.backward_batch_size, sum(counts))
+    copies_NCHW = signals.normalised_BCHW.new_empty((size, *signals.normalised_BCHW.shape[1:]))
+    for parts in passes(counts, size):
+        for part in parts:
+            perturb(part, copies_NCHW[part.rows])
+        target_N = torch.cat(
+            [signals.target_B[part.image].expand(part.last - part.first) for part in parts]
+        )
+        yield parts, _gradient(signals, copies_NCHW[: len(target_N)], target_N, score)
+
+
+def _gradient(
+    signals: Signals, copies_NCHW: Tensor, target_N: Tensor, score: TargetScore
+) -> Tensor:
+    classifier = signals.classifier
+    with recording():
+        x_NCHW = copies_NCHW.detach().clone().requires_grad_()
+        value_NK = classifier.logits(x_NCHW.clone())  # the model's first layer may work in place
+        if score == "probability":
+            value_NK = classifier.scores(value_NK)
+        total = value_NK.gather(1, target_N.clone()[:, None]).sum()
+        return torch.autograd.grad(total, x_NCHW)[0]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from swag.packing import passes
+from swag.packing import CopiesOfImage, target_gradients
 from swag.rng import generator
-from swag.signals import Signals, require_classes
+from swag.signals import Signals
 
 
 class Moments(NamedTuple):
@@ -18,6 +18,8 @@ class Moments(NamedTuple):
     mean_BCHW: Tensor
     square_BCHW: Tensor
     """Mean of their squares."""
+    variance_BCHW: Tensor
+    """Mean of the squared deviations from their mean, not negative."""
 
 
 def noisy_gradients(signals: Signals, num_samples: int, noise: float) -> Moments:
@@ -36,31 +38,25 @@ def noisy_gradients(signals: Signals, num_samples: int, noise: float) -> Moments
 
 
 def _compute(signals: Signals, num_samples: int, noise: float) -> Moments:
-    require_classes(signals.target_B, signals.logit_BK)
-    batch, classifier = signals.batch, signals.classifier
-    x_BCHW = signals.normalised_BCHW
+    batch, x_BCHW = signals.batch, signals.normalised_BCHW
     low_B, high_B = batch.image_BCHW.flatten(1).aminmax(dim=1)
-    width_BC11 = (noise * (high_B - low_B)).view(-1, 1, 1, 1) / classifier.std_1C11
+    width_BC11 = (noise * (high_B - low_B)).view(-1, 1, 1, 1) / signals.classifier.std_1C11
     random = [generator(batch.seed, image_id, "noisy_gradients") for image_id in batch.image_ids]
-    total_BCHW, square_BCHW = torch.zeros_like(x_BCHW), torch.zeros_like(x_BCHW)
-    # A backward pass needs the outputs of all layers at once, so it holds fewer images.
-    for parts in passes([num_samples] * len(batch), classifier.backward_batch_size):
-        copies, targets = [], []
-        for image, first, last, _ in parts:
-            shape = (last - first, *x_BCHW.shape[1:])
-            noise_TCHW = torch.from_numpy(random[image].standard_normal(shape, dtype="float32"))
-            copies.append(x_BCHW[image] + width_BC11[image] * noise_TCHW.to(x_BCHW.device))
-            targets.append(signals.target_B[image].expand(last - first))
-        gradient_NCHW = _gradient(signals, torch.cat(copies), torch.cat(targets))
+
+    def perturb(part: CopiesOfImage, copies_TCHW: Tensor) -> None:
+        drawn = random[part.image].standard_normal(tuple(copies_TCHW.shape), dtype="float32")
+        noise_TCHW = torch.from_numpy(drawn).to(x_BCHW.device)
+        torch.addcmul(x_BCHW[part.image], width_BC11[part.image], noise_TCHW, out=copies_TCHW)
+
+    # The variance is a small difference of the two where a gradient hardly changes.
+    total_BCHW = torch.zeros_like(x_BCHW, dtype=torch.float64)
+    square_BCHW = torch.zeros_like(total_BCHW)
+    counts = [num_samples] * len(batch)
+    for parts, gradient_NCHW in target_gradients(signals, counts, perturb, "logit"):
         for image, _, _, rows in parts:
-            total_BCHW[image] += gradient_NCHW[rows].sum(0)
-            square_BCHW[image] += gradient_NCHW[rows].square().sum(0)
-    return Moments(total_BCHW / num_samples, square_BCHW / num_samples)
-
-
-def _gradient(signals: Signals, copies_NCHW: Tensor, target_N: Tensor) -> Tensor:
-    with torch.inference_mode(mode=False), torch.enable_grad():
-        x_NCHW = copies_NCHW.detach().clone().requires_grad_()
-        logit_NK = signals.classifier.logits(x_NCHW.clone())
-        score = logit_NK.gather(1, target_N.clone()[:, None]).sum()
-        return torch.autograd.grad(score, x_NCHW)[0]
+            gradient_TCHW = gradient_NCHW[rows].double()
+            total_BCHW[image] += gradient_TCHW.sum(0)
+            square_BCHW[image] += gradient_TCHW.square().sum(0)
+    mean_BCHW, square_BCHW = total_BCHW / num_samples, square_BCHW / num_samples
+    variance_BCHW = (square_BCHW - mean_BCHW.square()).clamp(min=0)
+    return Moments(mean_BCHW.float(), square_BCHW.float(), variance_BCHW.float())

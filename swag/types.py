@@ -27,6 +27,8 @@ NEW_FIELD = "new_field"
 are still what they were."""
 Fill = Literal["mean", "black"]
 """What takes the place of pixels that are removed: a mean colour, or black."""
+TargetScore = Literal["probability", "logit"]
+"""What of the target is explained: its score (`Classifier.scores`), or its logit."""
 
 
 @dataclass(frozen=True)

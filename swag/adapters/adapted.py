@@ -13,7 +13,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module, metadata
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from swag.adapters.names import LIBRARIES
+from swag.channels import Channels, over_channels
 from swag.checks import require_one_of
 from swag.classifier import Classifier
 from swag.layers import Layout, layout_of
@@ -29,7 +30,6 @@ from swag.signals import Signals
 from swag.superpixels import SLIC
 from swag.types import Kind
 
-Channels = Literal["sum", "abs_sum", "max_abs"]
 SUPERPIXELS = SLIC(num_segments=50)
 """Where a library wants features of an image that are more than pixels."""
 
@@ -110,9 +110,7 @@ class Adapted:
             return found
         if found.ndim != 3:
             raise ValueError(f"{self.method} returned shape {tuple(found.shape)}, wanted a map")
-        if self.channels == "sum":
-            return found.sum(0)
-        return found.abs().sum(0) if self.channels == "abs_sum" else found.abs().amax(0)
+        return over_channels(found[None], self.channels)[0]
 
 
 class Logits(nn.Module):

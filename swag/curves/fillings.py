@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d
 
 from swag.checks import require_positive
 from swag.curves.imputation import impute
-from swag.protocols import Painter
+from swag.protocols import Filling, Painter
 from swag.rng import generator
 from swag.signals import Signals
 
@@ -30,6 +30,19 @@ def painter_of(blank_BCHW: Tensor, image_BCHW: Tensor) -> Painter:
         torch.lerp(blank_BCHW[image], image_BCHW[image, None], shown_T1HW, out=copies_TCHW)
 
     return paint
+
+
+def blank_images(signals: Signals, fill: Filling) -> Tensor:
+    """Return blank_BCHW: normalised, the images of the batch without any of their pixels."""
+    return signals.once(("blank_images", fill), lambda: _blank(signals, fill))
+
+
+def _blank(signals: Signals, fill: Filling) -> Tensor:
+    paint, blank_BCHW = fill(signals), torch.empty_like(signals.normalised_BCHW)
+    nothing_11HW = torch.zeros_like(blank_BCHW[:1, :1])
+    for image in range(len(blank_BCHW)):
+        paint(image, nothing_11HW, blank_BCHW[image : image + 1])
+    return blank_BCHW
 
 
 def _one_colour(signals: Signals, value: float | None) -> Painter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
@@ -61,14 +62,13 @@ class LIME:
     def __call__(self, signals: Signals) -> Tensor:
         labels_BHW = signals.segments(self.superpixels)
         shown = self._samples(signals, labels_BHW)
-        values = shown_probability(signals, labels_BHW, self._fill(signals, labels_BHW), shown)
-        saliency_BHW = torch.empty(labels_BHW.shape, device=labels_BHW.device)
-        for image, (shown_TS, value_T) in enumerate(zip(shown, values, strict=True)):
+        fill_BCHW = hidden_images(signals, labels_BHW, self.fill)
+        values = shown_probability(signals, labels_BHW, fill_BCHW, shown)
+        coefficients = []
+        for shown_TS, value_T in zip(shown, values, strict=True):
             weight_T = kernel(shown_TS, self.kernel_width)
-            coefficient_S = ridge(shown_TS, value_T, weight_T, self.alpha)
-            painted_S = torch.from_numpy(coefficient_S).float().to(labels_BHW.device)
-            saliency_BHW[image] = painted_S[labels_BHW[image]]
-        return saliency_BHW
+            coefficients.append(ridge(shown_TS, value_T, weight_T, self.alpha))
+        return painted(coefficients, labels_BHW)
 
     def _samples(self, signals: Signals, labels_BHW: Tensor) -> list[np.ndarray]:
         """Return shown_TS (bool) of each image."""
@@ -82,15 +82,30 @@ class LIME:
             samples.append(shown_TS)
         return samples
 
-    def _fill(self, signals: Signals, labels_BHW: Tensor) -> Tensor:
-        """Return the normalised images with all superpixels hidden."""
-        image_BCHW = signals.batch.image_BCHW
-        if self.fill == "black":
-            fill_BCHW = torch.zeros_like(image_BCHW)
-        else:
-            channels = [pool(image_BHW, labels_BHW, "mean") for image_BHW in image_BCHW.unbind(1)]
-            fill_BCHW = torch.stack(channels, 1)
-        return signals.classifier.normalise(fill_BCHW)
+
+def hidden_images(signals: Signals, labels_BHW: Tensor, fill: Fill) -> Tensor:
+    """Return fill_BCHW, the normalised images with all superpixels hidden.
+
+    Args:
+        fill: colour of hidden superpixels: their own mean, or 0 before normalisation.
+    """
+    image_BCHW = signals.batch.image_BCHW
+    if fill == "black":
+        fill_BCHW = torch.zeros_like(image_BCHW)
+    else:
+        channels = [pool(image_BHW, labels_BHW, "mean") for image_BHW in image_BCHW.unbind(1)]
+        fill_BCHW = torch.stack(channels, 1)
+    return signals.classifier.normalise(fill_BCHW)
+
+
+def painted(values: Sequence[np.ndarray], labels_BHW: Tensor) -> Tensor:
+    """Return saliency_BHW, float32, that gives each superpixel of an image its value_S."""
+    device = labels_BHW.device
+    maps = [
+        torch.from_numpy(value_S).float().to(device)[labels_HW]
+        for value_S, labels_HW in zip(values, labels_BHW, strict=True)
+    ]
+    return torch.stack(maps)
 
 
 def shown_probability(

@@ -1,6 +1,7 @@
 """Superpixels of an image, of a model's gradients, or of both, and statistics over them.
 
-segmenters.py   those that a configuration names and that look at the picture: SLIC and quickshift
+segmenters.py   those that a configuration names and that look at the picture: SLIC, quickshift and
+                Felzenszwalb's
 grid.py         those that do not: single pixels, and squares
 slic.py         SLIC of many images at once, on their device; lab.py (colours) and connected.py
                 (one piece for each superpixel) are parts of it
@@ -9,6 +10,6 @@ pooling.py      mean, maximum, median or sum of a value over superpixels
 
 from swag.superpixels.grid import Pixel, Squares
 from swag.superpixels.pooling import Statistic, pool
-from swag.superpixels.segmenters import SLIC, Quickshift
+from swag.superpixels.segmenters import SLIC, Felzenszwalb, Quickshift
 
-__all__ = ["SLIC", "Pixel", "Quickshift", "Squares", "Statistic", "pool"]
+__all__ = ["SLIC", "Felzenszwalb", "Pixel", "Quickshift", "Squares", "Statistic", "pool"]

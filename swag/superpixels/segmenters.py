@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
-from skimage.segmentation import quickshift, slic
+from skimage.segmentation import felzenszwalb, quickshift, slic
 from torch import Tensor
 
 from swag.checks import require_one_of, require_positive
@@ -123,6 +124,41 @@ class Quickshift:
             max_dist=self.max_dist,
             ratio=self.ratio,
             convert2lab=False,
+        )
+        return labels_HW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Felzenszwalb:
+    """Regions whose differences inside are small beside those across borders.
+
+    Felzenszwalb and Huttenlocher, 2004, with their paper's settings, by scikit-image; channels are
+    compared as they are, in [0, 1].
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    scale: float = 300
+    """k; higher ones make larger regions. It counts as if values lay in 0..255."""
+    sigma: float = 0.8
+    """Of the Gaussian that smooths the image first, in pixels."""
+    min_size: int = 20
+    """Smaller regions join a neighbour, in pixels."""
+
+    def __post_init__(self) -> None:
+        require_positive("scale", self.scale)
+        if not 0 <= self.sigma < math.inf:
+            raise ValueError(f"sigma must be at least 0 and finite, got {self.sigma}")
+        if self.min_size < 1:
+            raise ValueError(f"min_size must be at least 1, got {self.min_size}")
+
+    def __call__(self, signals: Signals) -> Tensor:
+        image_BHWC = signals.batch.image_BCHW.permute(0, 2, 3, 1).cpu().double().numpy()
+        return _stacked(each(self._segment, image_BHWC), signals)
+
+    def _segment(self, image_HWC: np.ndarray) -> np.ndarray:
+        labels_HW: np.ndarray = felzenszwalb(
+            image_HWC, scale=self.scale, sigma=self.sigma, min_size=self.min_size, channel_axis=-1
         )
         return labels_HW
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from swag.adapters.names import LIBRARIES
-from swag.catalog import EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
+from swag.catalog import BACKGROUNDS, EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
 from swag.models import model_names
 from swagflow.cli import names
 from swagflow.cli.list import show_list
@@ -38,8 +38,12 @@ def test_explainers_and_metrics_are_the_catalogs() -> None:
     assert any(entry.about.startswith("region: Superpixels weighted") for entry in expected)
 
 
-def test_segmenters_and_fillings_are_the_catalogs() -> None:
-    tables: dict[str, dict[str, Any]] = {"segmenters": SEGMENTERS, "fillings": FILLINGS}
+def test_parts_are_the_catalogs() -> None:
+    tables: dict[str, dict[str, Any]] = {
+        "segmenters": SEGMENTERS,
+        "fillings": FILLINGS,
+        "backgrounds": BACKGROUNDS,
+    }
     for title, table in tables.items():
         assert names.LISTS[title]() == [entry_of(name, type(x)) for name, x in table.items()]
 

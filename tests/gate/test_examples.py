@@ -85,6 +85,6 @@ def test_the_example_of_an_explainer() -> None:
     (code,) = examples("CONTRIBUTING.md")
     names = {"dataclass": dataclass, "ClassVar": ClassVar, "Kind": Kind}
     made = run(code, **names, Signals=Signals, Tensor=Tensor, __name__=__name__)
-    saliency_BHW = swag.explain(toy(), torch.rand(2, 3, 32, 32), method=made["InputXGradient"]())
+    saliency_BHW = swag.explain(toy(), torch.rand(2, 3, 32, 32), method=made["SquaredGradient"]())
     assert saliency_BHW.shape == (2, 32, 32)
     assert saliency_BHW.max() > 0

@@ -14,7 +14,13 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from swag.classifier import Classifier
-from swag.explainers import AttentionRollout, GenericAttention, LeGrad, VanillaGradient
+from swag.explainers import (
+    AttentionRollout,
+    GenericAttention,
+    IntegratedGradients,
+    LeGrad,
+    VanillaGradient,
+)
 from swag.signals import Signals
 from swag.toys import MEAN, STD, Counted, dyadic
 from swag.toys import small_cnn as toy_cnn
@@ -132,6 +138,9 @@ def reduced(item: Any) -> Any:
             smaller[field.name] = reduced(value)
         elif type(value) is int and (field.name.startswith("num_") or field.name == "steps"):
             smaller[field.name] = min(value, FEW)
+    if isinstance(item, IntegratedGradients):
+        # Points between black and an image are then exact, so that rounding switches no unit.
+        smaller["steps"] = 8
     return dataclasses.replace(item, **smaller)
 
 

@@ -1,8 +1,10 @@
-"""Grad-CAM and Grad-CAM++ against closed forms, literal loops and pytorch-grad-cam."""
+"""Grad-CAM and its kin against closed forms, literal loops and pytorch-grad-cam."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from swag.explainers.cam import GradCAM, GradCAMPlusPlus
+from swag.explainers.cam import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
+from swag.protocols import Explainer
 from swag.signals import Signals
 from tests.support import reference
 from tests.support.toys import batch_of, classifier_of, dyadic, images, toy, toy_cnn
@@ -101,6 +104,45 @@ def test_gradients_that_are_zero_everywhere_give_a_zero_map() -> None:
     for explainer in (GradCAM(), GradCAMPlusPlus()):
         saliency_BHW = explainer(Signals(classifier_of(model), batch_of(images(2, 8))))
         assert torch.equal(saliency_BHW, torch.zeros(2, 8, 8))
+
+
+def test_the_kin_equals_literal_loops() -> None:
+    signals = Signals(toy(), batch_of(images(2, 32)))
+    for image in range(2):
+        activation = signals.layer_activation_BFhw[image].double().numpy()
+        gradient = signals.layer_gradient_BFhw[image].double().numpy()
+        expected: dict[Any, np.ndarray] = {
+            HiResCAM: sum(g * a for g, a in zip(gradient, activation, strict=True)),
+            LayerCAM: sum(np.maximum(g, 0) * a for g, a in zip(gradient, activation, strict=True)),
+            XGradCAM: sum(
+                (g * a).sum() / a.sum() * a for g, a in zip(gradient, activation, strict=True)
+            ),
+        }
+        for kind, map_hw in expected.items():
+            wanted = reference.bilinear(np.maximum(map_hw, 0), 32, 32)
+            assert wanted.max() > 0
+            np.testing.assert_allclose(kind()(signals)[image], wanted, rtol=1e-5, atol=1e-7)
+
+
+def test_of_a_pooled_net_the_kin_is_grad_cam() -> None:
+    """All cells of a channel have the same gradient there (Draelos and Carin, 2020)."""
+    signals = Signals(classifier_of(pooled_net()), batch_of(images(3, 16)))
+    expected = GradCAM()(signals)
+    torch.testing.assert_close(HiResCAM()(signals), expected)
+    torch.testing.assert_close(XGradCAM()(signals), expected)
+    torch.testing.assert_close(LayerCAM()(signals), GradCAMPlusPlus()(signals))
+
+
+def test_a_channel_without_activation_counts_nothing() -> None:
+    model = pooled_net()
+    first = model[0]
+    assert isinstance(first, nn.Conv2d)
+    assert first.bias is not None
+    first.weight.data[2] = 0
+    first.bias.data[2] = -1
+    signals = Signals(classifier_of(model), batch_of(images(2, 8)))
+    assert not features_of(signals, model)[:, 2].any()
+    torch.testing.assert_close(XGradCAM()(signals), GradCAM()(signals))
 
 
 @BOTH
@@ -205,20 +247,31 @@ def test_a_layer_without_a_map_is_refused() -> None:
         GradCAM()(Signals(classifier, batch_of(images(1))))
 
 
-def compare_with_pytorch_grad_cam(name: str, layer: str, size: int) -> None:
+KIN: dict[str, Explainer] = {
+    "GradCAM": GradCAM(),
+    "HiResCAM": HiResCAM(),
+    "LayerCAM": LayerCAM(),
+    "XGradCAM": XGradCAM(),
+}
+
+
+def compare_with_pytorch_grad_cam(
+    name: str, layer: str, size: int, methods: Sequence[str] = ("GradCAM",)
+) -> None:
     oracle = pytest.importorskip("pytorch_grad_cam")
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
     model = torchvision.models.get_model(name, weights=None).eval()
     signals = Signals(classifier_of(model, cam_layer=layer), batch_of(torch.rand(2, 3, size, size)))
-    ours = GradCAM()(signals)
-    twin = copy.deepcopy(model)  # it leaves gradients behind
-    with oracle.GradCAM(model=twin, target_layers=[twin.get_submodule(layer)]) as cam:
-        wanted = [targets.ClassifierOutputTarget(k) for k in signals.target_B.tolist()]
-        theirs = torch.from_numpy(cam(input_tensor=signals.normalised_BCHW, targets=wanted))
-    low_B11 = ours.amin((1, 2), keepdim=True)
-    scaled = (ours - low_B11) / (ours.amax((1, 2), keepdim=True) - low_B11)
-    assert theirs.max() > 0.99
-    torch.testing.assert_close(scaled, theirs, rtol=0, atol=1e-4)
+    for method in methods:
+        ours = KIN[method](signals)
+        twin = copy.deepcopy(model)  # it leaves gradients behind
+        with getattr(oracle, method)(twin, [twin.get_submodule(layer)]) as cam:
+            wanted = [targets.ClassifierOutputTarget(k) for k in signals.target_B.tolist()]
+            theirs = torch.from_numpy(cam(input_tensor=signals.normalised_BCHW, targets=wanted))
+        low_B11 = ours.amin((1, 2), keepdim=True)
+        scaled = (ours - low_B11) / (ours.amax((1, 2), keepdim=True) - low_B11)
+        assert theirs.max() > 0.99, method
+        torch.testing.assert_close(scaled, theirs, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +279,7 @@ def compare_with_pytorch_grad_cam(name: str, layer: str, size: int) -> None:
     [("resnet18", "layer4.1"), pytest.param("vgg11", "features.19", marks=pytest.mark.slow)],
 )
 def test_grad_cam_equals_pytorch_grad_cam_up_to_its_scaling(name: str, layer: str) -> None:
-    compare_with_pytorch_grad_cam(name, layer, 96)
+    compare_with_pytorch_grad_cam(name, layer, 96, tuple(KIN))
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from swag.catalog import EXPLAINERS, METRICS
-from swag.explainers import LIME, LeGrad, VanillaGradient
+from swag.explainers import LIME, LeGrad, ScoreCAM, VanillaGradient
 from swag.metrics import (
     Completeness,
     EfficientRandomisation,
@@ -70,6 +70,8 @@ def test_an_explainer_runs_the_passes_that_it_declares(name: str) -> None:
         finer = {"max_dist": 2.0} if name == "lime" else {"num_segments": 64}
         superpixels: Any = explainer.superpixels
         explainer = replace(explainer, superpixels=replace(superpixels, **finer))
+    if isinstance(explainer, ScoreCAM):
+        explainer = replace(explainer, num_channels=8)  # as many as the layer has
     signals = Watched(explainer.needs, toy_for(explainer))
     explainer(signals)
     if isinstance(explainer, LeGrad):  # its passes through single layers never touch the logits

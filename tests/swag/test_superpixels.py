@@ -16,7 +16,7 @@ from torch import Tensor
 from swag.importance import pixel_importance
 from swag.protocols import Segmenter
 from swag.signals import Signals
-from swag.superpixels import SLIC, Quickshift
+from swag.superpixels import SLIC, Felzenszwalb, Quickshift
 from swag.superpixels.lab import lab_BHWC
 from swag.superpixels.segmenters import Features, Implementation
 from swag.superpixels.slic import cluster
@@ -179,6 +179,19 @@ def test_quickshift_is_limes(settings: dict[str, float]) -> None:
     for labels_HW, image_CHW in zip(found, image_BCHW, strict=True):
         image_HWC = image_CHW.permute(1, 2, 0).double().numpy()
         np.testing.assert_array_equal(labels_HW, theirs(image_HWC))
+
+
+@pytest.mark.parametrize("settings", [{}, {"scale": 50.0, "sigma": 0.0, "min_size": 5}])
+def test_felzenszwalb_is_scikit_images(settings: dict[str, Any]) -> None:
+    image_BCHW = torch.cat([images(1, 40), noisy(1, 40)])
+    found = segments(Felzenszwalb(**settings), image_BCHW)
+    defaults = {"scale": 300, "sigma": 0.8, "min_size": 20, **settings}
+    for labels_HW, image_CHW in zip(found, image_BCHW, strict=True):
+        theirs = skimage.segmentation.felzenszwalb(
+            image_CHW.permute(1, 2, 0).double().numpy(), **defaults
+        )
+        np.testing.assert_array_equal(labels_HW, theirs)
+    assert len(np.unique(found[0])) > 1
 
 
 def test_quickshift_numbers_have_no_gaps() -> None:

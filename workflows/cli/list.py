@@ -16,13 +16,20 @@ EXAMPLE = "Example: swagflow list explainers"
 def list_names(
     what: Annotated[
         Literal[
-            "explainers", "metrics", "segmenters", "fillings", "models", "datasets", "benchmarks"
+            "explainers",
+            "metrics",
+            "segmenters",
+            "fillings",
+            "backgrounds",
+            "models",
+            "datasets",
+            "benchmarks",
         ]
         | None,
         typer.Argument(help="Which list; all of them where left out."),
     ] = None,
 ) -> None:
-    """List the explainers, metrics, segmenters, fillings, models, data sets and benchmarks."""
+    """List explainers, metrics and their parts, models, data sets and benchmarks."""
     show_list(what, Console())
 
 

@@ -48,6 +48,11 @@ def fillings() -> list[Entry]:
     return _with_plugins("fillings", _classes("swag.catalog", "FILLINGS"))
 
 
+def backgrounds() -> list[Entry]:
+    """Return the catalog's, then those of other packages."""
+    return _with_plugins("backgrounds", _classes("swag.catalog", "BACKGROUNDS"))
+
+
 def models() -> list[Entry]:
     """Return swag's and torchvision's by name, a line for timm's, and those of other packages."""
     tiny = [name for name, _ in _rows(_read("swag.models.tiny"), "TINY")]
@@ -76,6 +81,7 @@ LISTS: dict[str, Callable[[], list[Entry]]] = {
     "metrics": metrics,
     "segmenters": segmenters,
     "fillings": fillings,
+    "backgrounds": backgrounds,
     "models": models,
     "datasets": datasets,
     "benchmarks": benchmarks,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
-from swag.catalog import FILLINGS, SEGMENTERS
+from swag.backgrounds import Background
+from swag.catalog import BACKGROUNDS, EXPLAINERS, FILLINGS, SEGMENTERS
 from swag.lookup import lookup, preset
 from swag.protocols import Explainer, ExplainerMetric, Filling, Metric, Segmenter
 
@@ -19,9 +20,16 @@ PROTOCOLS: dict[str, tuple[type, ...]] = {
     "metric": (Metric, ExplainerMetric),
     "segmenter": (Segmenter,),
     "filling": (Filling,),
+    "background": (Background,),
 }
-PARTS: dict[str, Mapping[str, Any]] = {"segmenter": SEGMENTERS, "filling": FILLINGS}
-"""What may be a field of an explainer or metric, by kind."""
+PARTS: dict[str, Mapping[str, Any]] = {
+    "explainer": EXPLAINERS,
+    "segmenter": SEGMENTERS,
+    "filling": FILLINGS,
+    "background": BACKGROUNDS,
+}
+"""What may be a field of an explainer or metric, by kind. An explainer has all that a segmenter has
+and more, so it comes first."""
 
 
 def preset_of(kind: str, name: object, table: Mapping[str, T], path: str = "") -> T:
