@@ -37,6 +37,7 @@ from swag.classifier import Classifier
 from swag.models import ModelSpec, load_classifier
 from swag.protocols import Explainer
 from swag.signals import Signals
+from swag.superpixels import Squares
 from swag.types import Batch
 from swagflow.hardware import description, tune_allocator
 
@@ -53,6 +54,8 @@ HEADER = (
 )
 PERTURBING = ("occlusion", "kernel_shap", "hsic", "score_cam")
 WINDOWS, CELLS = 4, 4
+TILES = Squares(side=32)
+"""Superpixels that cost nothing, since captum is given them."""
 
 
 class Pair(NamedTuple):
@@ -74,7 +77,7 @@ class Originals:
                 setattr(module, "inplace", False)  # noqa: B010 - captum's hooks need it
         signals = Signals(classifier, batch)
         self.x_BCHW, self.target_B = signals.normalised_BCHW, signals.target_B
-        self.labels_BHW = signals.segments(EXPLAINERS["kernel_shap"].superpixels)  # type: ignore[attr-defined]
+        self.labels_BHW = signals.segments(TILES)
         self.layer = classifier.layer(batch.image_BCHW[:1])[0]
         self.samples, self.at_once = samples, classifier.batch_size
 
@@ -151,7 +154,11 @@ class Originals:
 def shortened(name: str, samples: int) -> Any:
     """The explainer of a name with few samples, steps or windows."""
     explainer: Any = EXPLAINERS[name]
-    fields = {"occlusion": {"windows": WINDOWS}, "score_cam": {"num_channels": 10_000}}
+    fields = {
+        "occlusion": {"windows": WINDOWS},
+        "score_cam": {"num_channels": 10_000},
+        "kernel_shap": {"num_samples": samples, "superpixels": TILES},
+    }
     if name in fields:
         return replace(explainer, **fields[name])
     known = {field: samples for field in ("num_samples", "steps") if hasattr(explainer, field)} | (

@@ -114,9 +114,8 @@ class ScoreCAM:
     """Channels weighted by the target's scores on images that they mask (Wang et al., 2020).
 
     The weights are a softmax over channels (algorithm 1). A channel's mask is its activation at the
-    image's size, brought to 0..1; it multiplies the normalised image. The score of the image
-    without pixels, which the paper subtracts, is the same for all channels, so the softmax does not
-    see it.
+    image's size, brought to 0..1; it multiplies the normalised image. The paper subtracts the score
+    of an image without pixels, which is the same for all channels: the softmax does not see it.
     """
 
     version: ClassVar[int] = 1

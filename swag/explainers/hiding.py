@@ -56,12 +56,15 @@ class Occlusion:
     def __call__(self, signals: Signals) -> Tensor:
         x_BCHW = signals.normalised_BCHW
         row_NH, column_NW = (self._hidden(side).to(x_BCHW) for side in x_BCHW.shape[2:])
-        paint = self.fill(signals)
+        paint, one = self.fill(signals), x_BCHW.new_ones(())
 
         def perturb(part: CopiesOfImage, copies_TCHW: Tensor) -> None:
             place_T = torch.arange(part.first, part.last, device=x_BCHW.device)
             row_TH, column_TW = row_NH[place_T // self.windows], column_NW[place_T % self.windows]
-            paint(part.image, 1 - row_TH[:, None, :, None] * column_TW[:, None, None], copies_TCHW)
+            shown_T1HW = torch.addcmul(
+                one, row_TH[:, None, :, None], column_TW[:, None, None], value=-1
+            )
+            paint(part.image, shown_T1HW, copies_TCHW)
 
         hidden = target_scores(
             signals,
