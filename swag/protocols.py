@@ -11,6 +11,8 @@ numbers change. Some attributes may be left out, and are read by the functions b
   saliencies, because they do not depend on them.
 - `num_explanations`, 0 without it: how many times a metric explains an image again, by
   `signals.explained_again`, each at the cost of the explainer that it judges.
+- `needs_of_model`, "" without it: what an explainer needs of a model that `needs` does not say, in
+  words for readers.
 - `superpixels`, None without it: the segmenter whose labels an explainer or metric reads by
   `signals.segments`. A plan counts it once for all that have an equal one.
 """

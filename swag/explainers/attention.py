@@ -24,6 +24,7 @@ class AttentionRollout:
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "region"
     needs: ClassVar[frozenset[str]] = frozenset()
+    needs_of_model: ClassVar[str] = "attention among all tokens"
     num_forwards: ClassVar[int] = 1
 
     def __call__(self, signals: Signals) -> Tensor:
@@ -37,6 +38,7 @@ class GenericAttention:
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "region"
     needs: ClassVar[frozenset[str]] = frozenset()
+    needs_of_model: ClassVar[str] = "attention among all tokens"
     num_forwards: ClassVar[int] = 1
     num_backwards: ClassVar[int] = 1
 
@@ -55,6 +57,7 @@ class LeGrad:
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "region"
     needs: ClassVar[frozenset[str]] = frozenset()
+    needs_of_model: ClassVar[str] = "attention among all tokens, blocks and a head"
     num_forwards: ClassVar[int] = 1
     num_backwards: ClassVar[int] = 1
     """One for each layer in truth, through that layer alone."""

@@ -14,10 +14,12 @@ from swag.adapters.names import LIBRARIES
 from swag.catalog import BACKGROUNDS, EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
 from swag.models import model_names
 from swagflow.cli import names
-from swagflow.cli.list import show_list
+from swagflow.cli.costs import cost_tables
+from swagflow.cli.list import list_names, show_list
 from swagflow.cli.names import Entry
 from swagflow.config.load import load_benchmark
 from swagflow.data import DATASETS, MAPS
+from swagflow.errors import UserError
 
 
 def entry_of(name: str, kind: type) -> Entry:
@@ -113,3 +115,22 @@ def test_a_table_that_cannot_be_read_is_an_error(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(error):
         names._classes("unreadable", "TABLE")
+
+
+def test_costs_are_those_of_the_catalogue() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=160)
+    for table in cost_tables(None):
+        console.print(table)
+    lines = {line.split()[0]: line.split()[1:] for line in stream.getvalue().splitlines() if line}
+    assert lines.keys() >= EXPLAINERS.keys() | METRICS.keys()
+    assert lines["rise"] == ["region", "8,000", "0", "1", "+", "0"]
+    assert lines["swag"] == ["region", "0", "0", "1", "+", "1", "ReLUs"]
+    assert lines["legrad"][-6:] == ["all", "tokens,", "blocks", "and", "a", "head"]
+    assert lines["parameter_randomisation"] == ["low", "0", "0", "4"]
+    assert lines["idsds"][:4] == ["high", "0", "16", "0"]
+
+
+def test_only_explainers_and_metrics_have_costs() -> None:
+    with pytest.raises(UserError, match="explainers and metrics have costs"):
+        list_names("models", costs=True)

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from ..errors import UserError
 from . import names
 
 EXAMPLE = "Example: swagflow list explainers"
@@ -28,9 +29,29 @@ def list_names(
         | None,
         typer.Argument(help="Which list; all of them where left out."),
     ] = None,
+    costs: Annotated[
+        bool,
+        typer.Option(
+            "--costs",
+            help="Of explainers and metrics: model passes of an image, and what they need of a "
+            "model. Takes the seconds that importing PyTorch does.",
+        ),
+    ] = False,
 ) -> None:
     """List explainers, metrics and their parts, models, data sets and benchmarks."""
-    show_list(what, Console())
+    console = Console()
+    if not costs:
+        show_list(what, console)
+        return
+    if what not in {None, "explainers", "metrics"}:
+        raise UserError(
+            f"list {what} --costs: explainers and metrics have costs; leave --costs out"
+        )
+    from .costs import cost_tables
+
+    wide = Console(width=max(console.width, 110))  # a pipe's 80 would cut words off
+    for table in cost_tables(what):
+        wide.print(table)
 
 
 def show_list(what: str | None, console: Console) -> None:

@@ -18,6 +18,8 @@ from .todo import Todo
 from .tuning import TuningWorker
 from .work import Dispatcher, Job
 
+PIECES = 4
+
 
 def carry_out(job: Job, todo: Todo, dispatcher: Dispatcher, console: Console) -> None:
     """Tune what scores, compute shards, then retrain, then time while nothing else runs."""
@@ -63,10 +65,12 @@ def _shards(job: Job, shards: Sequence[Shard], dispatcher: Dispatcher, progress:
 
 
 def spread(shards: Sequence[Shard], resources: Resources) -> Sequence[Shard]:
-    """Return shards, method by method where there are too few to keep all workers at work.
+    """Return shards, by groups of their methods where there are few for so many workers.
 
-    Methods of one shard then repeat the passes that they would share, and nothing else changes.
+    Each worker then has about `PIECES` to do, so that none is idle for long and progress is seen.
+    Groups repeat the passes and superpixels that they would share, and nothing else changes.
     """
-    if len(shards) >= 2 * (resources.num_workers or 0):
+    count = -(-PIECES * (resources.num_workers or 0) // max(len(shards), 1))
+    if count < 2:
         return shards
-    return [part for shard in shards for part in shard.apart()]
+    return [part for shard in shards for part in shard.groups(count)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from ..config.identity import key_of
@@ -35,6 +36,8 @@ class Shard:
     first: int
     image_ids: tuple[str, ...]
     tasks: tuple[Task, ...]
+    group: int = 0
+    """Which of the groups that the methods were divided into; 0: they were not."""
 
     @property
     def dataset(self) -> str:
@@ -47,11 +50,21 @@ class Shard:
     @property
     def name(self) -> str:
         only = f"/{self.tasks[0].explainer}" if len(self.tasks) == 1 else ""
-        return f"{self.subject}/{self.first}{only}"
+        group = f"/{self.group}" if self.group and not only else ""
+        return f"{self.subject}/{self.first}{group}{only}"
 
     def apart(self) -> tuple[Shard, ...]:
         """Return a shard for each explainer."""
         return tuple(replace(self, tasks=(task,)) for task in self.tasks)
+
+    def groups(self, count: int) -> tuple[Shard, ...]:
+        """Return shards for about as many methods each, at most `count`, neighbours together."""
+        count = min(count, len(self.tasks))
+        edges = [round(place * len(self.tasks) / count) for place in range(count + 1)]
+        return tuple(
+            replace(self, tasks=self.tasks[first:last], group=number)
+            for number, (first, last) in enumerate(pairwise(edges), 1)
+        )
 
     @property
     def span(self) -> tuple[int, int]:
