@@ -56,7 +56,7 @@ tuning:
 rankings:
   all: {metrics: [deletion, irof], explainers: [random], show: {title: T}}
 """)
-ODD = [
+ODD: list[Any] = [
     *(None, True, 0, -1, 10**30, 10**400, 1e308, float("nan"), float("inf"), "", " ", "x" * 5000),
     *(
         "a/b",
