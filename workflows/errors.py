@@ -9,6 +9,8 @@ DamagedError  a file of a run folder does not hold what was written
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .confidential import without_secrets
+
 EXIT_MISSING_ROWS = 1
 EXIT_USER_ERROR = 2
 EXIT_LOST_CLUSTER = 3
@@ -21,11 +23,11 @@ MOST_CHARACTERS = 2000
 class UserError(Exception):
     """The message says what was got, what was wanted and how to mend it.
 
-    It is one line that every terminal can show, whatever of the user's it repeats.
+    It is one line that every terminal can show, whatever of the user's it repeats, but secrets.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(_one_line(message))
+        super().__init__(_one_line(without_secrets(message)))
 
 
 class StorageError(UserError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import signal
 import time
@@ -101,6 +102,23 @@ class Failing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Blabbing:
+    """Raises with what it should keep to itself, as a library's client may do."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "pixel"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __call__(self, signals: Signals) -> Tensor:
+        told = " ".join(f"{name}={value}" for name, value in os.environ.items())
+        logging.getLogger("swagflow.plugin").warning("https://me:hunter22@host %s", told)
+        try:
+            raise OSError(f"GET https://me:hunter22@host/x?X-Amz-Signature=hunter22 {told}")
+        except OSError as error:
+            raise RuntimeError(f"https://me:hunter22@host/x?sig=hunter22&a=b: {told}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
 class Killer:
     """Kills its own process at an image: always, or only while the file `once` does not exist."""
 
@@ -170,6 +188,7 @@ class NumPasses:
         return Score(value_B=torch.full((len(batch),), count, dtype=torch.float64))
 
 
+BLABBING = Blabbing()
 BLOCKS = Blocks(side=8)
 BRIGHTNESS = Brightness()
 FAILING = Failing()

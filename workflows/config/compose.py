@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..confidential import secret_places
 from ..errors import UserError
 from .fields import mapping_of, require_known
 
@@ -65,12 +66,17 @@ def _merged(under: Raw, over: Raw) -> Raw:
     return result
 
 
-def check_names(raw: Raw) -> None:
-    """Check that whatever names data sets, models, explainers and metrics does so by words.
+def check_plain(raw: Raw) -> None:
+    """Check what the composing itself takes for granted, before anything is left out.
 
     Raises:
-        UserError: a list of names is something else.
+        UserError: something secret stands there, or a list of names is something else.
     """
+    if secret := next(secret_places(raw), None):
+        raise UserError(
+            f"{secret}: it holds a password, key or token, which the run folder would repeat; give "
+            "credentials by environment variables or a role instead"
+        )
     for section in ("experiments", ROAR, "rankings", "tuning"):
         for name, fields in mapping_of(raw.get(section) or {}, section).items():
             for key in fields.keys() & set(SECTIONS):

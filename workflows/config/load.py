@@ -31,7 +31,7 @@ from .benchmark import Benchmark
 from .compose import (
     SECTIONS,
     TRAINS,
-    check_names,
+    check_plain,
     chosen,
     expand_grids,
     include,
@@ -84,7 +84,7 @@ def load_benchmark(name: str, overrides: Sequence[str] = (), only: Sequence[str]
             raw[section] = mapping_of(raw[section], section)
     for override in overrides:
         apply_override(raw, override)
-    check_names(raw)
+    check_plain(raw)
     written = chosen(raw.pop("only", []))
     if any(override.partition("=")[0] in SECTIONS for override in overrides):
         prune(raw)

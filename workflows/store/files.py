@@ -17,6 +17,7 @@ import fsspec
 import pyarrow as pa
 from pyarrow import fs
 
+from ..confidential import holds_secret
 from ..errors import StorageError, UserError
 
 T = TypeVar("T")
@@ -58,17 +59,17 @@ class Folder:
         """
         if "://" not in uri:
             return cls(fs.LocalFileSystem(), str(Path(uri).absolute()))
+        if holds_secret(uri):
+            raise UserError(
+                "the address of a folder holds a password, key or token, which logs would repeat; "
+                "give credentials by environment variables or a role instead"
+            )
         try:
-            password = urlsplit(uri).password
+            urlsplit(uri)
         except ValueError as error:
             raise UserError(f"{uri!r} is not an address of a folder: {error}") from error
         if " " in uri or not uri.isprintable():
             raise UserError(f"{uri!r} is not an address of a folder: it has blanks in it")
-        if password:
-            raise UserError(
-                "the address of a folder holds a password, which logs would repeat; "
-                "give credentials by environment variables or a role instead"
-            )
         return cls(*_opened(uri))
 
     @property

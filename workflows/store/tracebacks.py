@@ -10,6 +10,8 @@ from traceback import TracebackException, extract_tb
 
 import swag
 
+from ..confidential import without_secrets
+
 MAX_LINE = 500
 """Characters of an error in a row."""
 KEY_DIGITS = 12
@@ -71,8 +73,8 @@ def one_line(text: str) -> str:
 
 
 def writable(text: str) -> str:
-    """Return a text without the halves of characters that names of files may have."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a text without secrets, and without halves of characters, as names of files have."""
+    return without_secrets(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def short_path(filename: str) -> str:
