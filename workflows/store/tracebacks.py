@@ -14,6 +14,9 @@ from ..confidential import without_secrets
 
 MAX_LINE = 500
 """Characters of an error in a row."""
+OUT_OF_MEMORY = "out of memory"
+MORE_MEMORY = "fewer --workers leave more to each, and --retry-errors tries such rows again"
+MOST_SHOWN = 300
 KEY_DIGITS = 12
 PACKAGES = {
     "swag": Path(str(swag.__file__)).parent,
@@ -51,8 +54,10 @@ class Failure:
             ]
             for link in _chain(error, [])
         ]
-        line = one_line(f"{type(error).__name__}: {error}")
-        return cls(line, _key(about), "".join(told.format()))
+        line = f"{type(error).__name__}: {error}".removesuffix(": ")
+        if _is_out_of_memory(error):
+            line = f"{OUT_OF_MEMORY} ({one_line(line)[:MOST_SHOWN]}); {MORE_MEMORY}"
+        return cls(one_line(line), _key(about), "".join(told.format()))
 
     @classmethod
     def told(cls, line: str, kind: str, text: str) -> Failure:
@@ -64,6 +69,12 @@ class Failure:
             text: all that is known.
         """
         return cls(one_line(line), _key(kind), text)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether there was no memory for something; PyTorch says so in words only, on CPUs."""
+    told = type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+    return told or isinstance(error, MemoryError)
 
 
 def one_line(text: str) -> str:
