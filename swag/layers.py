@@ -9,6 +9,7 @@ register tokens) and goes on with the patches, row by row.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -147,23 +148,56 @@ def _in_proportion(height: int, width: int, size: Sequence[int]) -> bool:
     return min(height, width) >= 2 and abs(height * size[1] - width * size[0]) <= sum(size)
 
 
+class _Call(NamedTuple):
+    """A module that has put out a map of at least 2x2 cells, channels first."""
+
+    name: str
+    cells: torch.Size
+    """Rows and columns."""
+    num_channels: int
+
+
 def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str | None:
     """Return the name of the last module to put out a map of at least 2x2 cells, channels first.
 
     Pooling, dropout, attention's weights and the model itself do not count: Grad-CAM's map is made
-    by the features. None where there is no such module, or more layers work on sequences after it
-    than on maps up to it, as in a vision transformer, whose one map is cut-out patches.
+    by the features. Of the modules with the last such map's cells it is the last that runs once, of
+    whose output each class is made, and not from a channel of its own: no branch of a block, and no
+    class maps, which a convolution for a head puts out. Where there is none, it is the last module.
+    None where there is no map, or more layers work on sequences after it than on maps up to it, as
+    in a vision transformer, whose one map is cut-out patches.
     """
-    found: list[str] = []
+    calls, num_runs = _calls(model, normalised_1CHW)
+    if not calls:
+        return None
+    alike = [call for call in calls if call.cells == calls[-1].cells and num_runs[call.name] == 1]
+    found = (
+        call.name for call in reversed(alike) if _is_all_features(model, call, normalised_1CHW)
+    )
+    return next(found, alike[-1].name if alike else calls[-1].name)
+
+
+def not_simply_last(model: nn.Module, normalised_1CHW: Tensor) -> str | None:
+    """Return `last_spatial_layer` where that is not the very last map, which it was once."""
+    calls, _ = _calls(model, normalised_1CHW)
+    found = last_spatial_layer(model, normalised_1CHW)
+    return found if calls and found != calls[-1].name else None
+
+
+def _calls(model: nn.Module, normalised_1CHW: Tensor) -> tuple[list[_Call], Counter[str]]:
+    """Return the calls that put out a map, in order, and how often each module ran."""
+    found: list[_Call] = []
+    num_runs: Counter[str] = Counter()
     layers = {"maps": 0, "sequences": 0}
 
     def remember(name: str) -> object:
         def hook(module: nn.Module, _inputs: object, output: object) -> None:
             weighted = any(True for _ in module.parameters(recurse=False))
+            num_runs[name] += 1
             if not isinstance(output, Tensor):
                 return
             if _is_map(output.shape, normalised_1CHW.shape):
-                found.append(name)
+                found.append(_Call(name, output.shape[2:], output.shape[1]))
                 layers.update(maps=layers["maps"] + weighted, sequences=0)
             elif output.shape[2:].numel() > 1:
                 layers["sequences"] += weighted
@@ -181,7 +215,40 @@ def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str | None:
     finally:
         for handle in handles:
             handle.remove()
-    return found[-1] if found and layers["sequences"] <= layers["maps"] else None
+    return (found if layers["sequences"] <= layers["maps"] else []), num_runs
+
+
+def _is_all_features(model: nn.Module, call: _Call, normalised_1CHW: Tensor) -> bool:
+    """Return whether outputs are made of a module's map alone, and no class of its own channel.
+
+    The map is taken out of the graph: no gradient then reaches the image by another way. What is
+    found must not depend on the image, so a fixed one takes its place.
+    """
+    kept: list[Tensor] = []
+
+    def cut(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        kept.append(output.detach().requires_grad_())
+        return kept[-1].clone()
+
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        x_1CHW = torch.linspace(-1, 1, normalised_1CHW.numel()).view(normalised_1CHW.shape)
+        x_1CHW = x_1CHW.to(normalised_1CHW).requires_grad_()
+        handle = model.get_submodule(call.name).register_forward_hook(cut)
+        try:
+            logit_1K = tensor_of(model(x_1CHW.clone()))
+        finally:
+            handle.remove()
+        if not logit_1K.requires_grad or logit_1K.ndim != 2:
+            return False
+        (around,) = torch.autograd.grad(
+            logit_1K.sum(), [x_1CHW], allow_unused=True, retain_graph=True
+        )
+        target = int(logit_1K[0].argmax())
+        (map_1Fhw,) = torch.autograd.grad(logit_1K[0, target], kept, allow_unused=True)
+    if around is not None or map_1Fhw is None:
+        return False
+    others = [channel for channel in range(call.num_channels) if channel != target]
+    return call.num_channels != logit_1K.shape[1] or bool(map_1Fhw[0, others].any())
 
 
 def _is_map(shape: torch.Size, image_shape: torch.Size) -> bool:

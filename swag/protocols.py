@@ -181,6 +181,11 @@ def needs_of(item: object) -> frozenset[str]:
     return getattr(item, "needs", frozenset())
 
 
+def reads_layer(explainer: object) -> bool:
+    """Return whether an explainer's maps depend on which layer Grad-CAM takes."""
+    return bool(getattr(explainer, "reads_layer", "layer" in needs_of(explainer)))
+
+
 def shared_passes(needs: frozenset[str]) -> Passes:
     """Return what the classification and some gradient signals cost together."""
     backwards = bool(needs & {"gradient", "layer"}) + ("guided_gradient" in needs)

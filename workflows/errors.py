@@ -9,15 +9,25 @@ DamagedError  a file of a run folder does not hold what was written
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .confidential import without_secrets
+
 EXIT_MISSING_ROWS = 1
 EXIT_USER_ERROR = 2
 EXIT_LOST_CLUSTER = 3
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+MOST_CHARACTERS = 2000
+"""In the message of an error of a user's."""
 
 
 class UserError(Exception):
-    """The message says what was got, what was wanted and how to mend it."""
+    """The message says what was got, what was wanted and how to mend it.
+
+    It is one line that every terminal can show, whatever of the user's it repeats, but secrets.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_one_line(without_secrets(message)))
 
 
 class StorageError(UserError):
@@ -30,6 +40,25 @@ class ImageError(Exception):
 
 class DamagedError(Exception):
     """The message says which file, and what is wrong with it."""
+
+
+def _one_line(text: str) -> str:
+    """Return a text without ends of lines and control characters, and without its middle if long.
+
+    What was wanted and the cure stand at the end.
+    """
+    shown = "".join(
+        each
+        if each.isprintable()
+        else " "
+        if each.isspace()
+        else each.encode("unicode_escape").decode()
+        for each in text
+    )
+    if len(shown) <= MOST_CHARACTERS:
+        return shown
+    half = MOST_CHARACTERS // 2 - 2
+    return f"{shown[:half]} … {shown[-half:]}"
 
 
 @contextmanager

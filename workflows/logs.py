@@ -17,9 +17,18 @@ from rich.console import Console
 from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 
+from .confidential import without_secrets
+
 LOGGER = logging.getLogger(str(__package__))
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class _Formatter(logging.Formatter):
+    """Leaves out what a log is not to tell."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
 
 
 class _Lines(logging.Handler):
@@ -28,7 +37,7 @@ class _Lines(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self.setFormatter(logging.Formatter(LINE))
+        self.setFormatter(_Formatter(LINE))
 
     def emit(self, record: logging.LogRecord) -> None:
         self._console.print(self.format(record), soft_wrap=True, markup=False, highlight=False)
@@ -49,7 +58,7 @@ def to(console: Console, level: int) -> None:
             LOGGER.removeHandler(handler)
     if console.is_terminal:
         rich = RichHandler(console=console, show_path=False, highlighter=NullHighlighter())
-        rich.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        rich.setFormatter(_Formatter("%(name)s: %(message)s"))
         LOGGER.addHandler(rich)
     else:
         LOGGER.addHandler(_Lines(console))

@@ -41,6 +41,8 @@ class Adapted:
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "pixel"
     needs: ClassVar[frozenset[str]] = frozenset()
+    reads_layer: ClassVar[bool] = True
+    """It may: which methods do is their library's affair."""
 
     method: str
     """The library's prefix and the method's name, as in "captum:Occlusion"."""

@@ -21,9 +21,10 @@ ROOMS = (
     ("data",),
     ("store",),
     ("errors", "hardware", "logs", "progress"),
+    ("confidential",),
 )
 """From top to bottom: a room imports those of lower lines. A line's rooms are no concern of each
-other, but `__main__` starts `cli`. Rooms of the last line are modules."""
+other, but `__main__` starts `cli`. Rooms of the last lines are modules."""
 NOT_FOR_SWAG = {"swagflow", "workflows", "ray", "yaml", "pydantic", "pyarrow"}
 MOST = 12
 MANY = {"swagflow.cli.app": "names every command, and each has its module"}

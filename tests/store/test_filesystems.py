@@ -16,7 +16,7 @@ from rich.console import Console
 from swagflow.cli.status import show_status
 from swagflow.engine.shard_worker import ShardWorker
 from swagflow.report import build_report
-from swagflow.store import files, lease
+from swagflow.store import clients, lease
 from swagflow.store.files import Folder
 from swagflow.store.run_folder import Store
 from tests.support.runs import Killed, Runner, dies_after, rows_of
@@ -111,7 +111,7 @@ def test_an_address_that_cannot_be_opened(tmp_path: Path, uri: str, message: str
 def test_google_without_credentials_or_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "GOOGLE_RETRY_SECONDS", 1)
+    monkeypatch.setattr(clients, "GOOGLE_RETRY_SECONDS", 1)
     monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:9")
     monkeypatch.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", "http://127.0.0.1:9")
     runner = Runner(tmp_path)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import resource
 import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -101,6 +104,45 @@ class Failing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Blabbing:
+    """Raises with what it should keep to itself, as a library's client may do."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "pixel"
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __call__(self, signals: Signals) -> Tensor:
+        told = " ".join(f"{name}={value}" for name, value in os.environ.items())
+        logging.getLogger("swagflow.plugin").warning("https://me:hunter22@host %s", told)
+        try:
+            raise OSError(f"GET https://me:hunter22@host/x?X-Amz-Signature=hunter22 {told}")
+        except OSError as error:
+            raise RuntimeError(f"https://me:hunter22@host/x?sig=hunter22&a=b: {told}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hungry:
+    """Asks for more memory than its process may have, or says at once that there is none."""
+
+    version: ClassVar[int] = 1
+    kind: ClassVar[Kind] = "pixel"
+    needs: ClassVar[frozenset[str]] = frozenset()
+    ask: Literal["raise", "numpy", "torch"] = "raise"
+
+    def __call__(self, signals: Signals) -> Tensor:
+        if self.ask == "raise":
+            raise MemoryError
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (2**36, hard))
+        try:
+            if self.ask == "numpy":
+                return torch.from_numpy(np.ones(2**36))
+            return torch.ones(2**36)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Killer:
     """Kills its own process at an image: always, or only while the file `once` does not exist."""
 
@@ -170,8 +212,10 @@ class NumPasses:
         return Score(value_B=torch.full((len(batch),), count, dtype=torch.float64))
 
 
+BLABBING = Blabbing()
 BLOCKS = Blocks(side=8)
 BRIGHTNESS = Brightness()
 FAILING = Failing()
 GATED = Gated()
+HUNGRY = Hungry()
 KILLER = Killer()

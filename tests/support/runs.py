@@ -85,7 +85,7 @@ def rows_of(store: Store) -> pd.DataFrame:
     return store.read_scores("deletion").sort_values(columns).reset_index(drop=True)
 
 
-def same_results(folder: Path, reference: Runner) -> None:
+def same_results(folder: Path | str, reference: Runner) -> None:
     """Assert that two runs hold the same masks and scores, bit for bit."""
     mine, other = Store(str(folder)), Store(str(reference.folder))
     pd.testing.assert_frame_equal(rows_of(mine), rows_of(other), check_exact=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 
 import boto3
@@ -68,3 +69,13 @@ def versions(prefix: str) -> dict[str, list[str]]:
         for item in page.get("Versions", []):
             found.setdefault(item["Key"], []).append(f"{item['VersionId']} {item['ETag']}")
     return found
+
+
+def upload(folder: Path, prefix: str) -> str:
+    """Put a folder's files into the bucket; return where they are."""
+    client = boto3.client("s3")
+    for path in folder.rglob("*"):
+        if path.is_file():
+            key = f"{prefix}/{path.relative_to(folder).as_posix()}"
+            client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+    return f"s3://{BUCKET}/{prefix}"

@@ -71,26 +71,50 @@ def test_frozen_gives_each_module_its_mode_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "layer", "cells"),
+    ("name", "size", "layer", "cells"),
     [
-        pytest.param("vgg16", "features.29", 14, marks=pytest.mark.slow),
-        ("resnet50", "layer4.2", 7),
-        ("googlenet", "inception5b", 7),
-        ("densenet121", "features.norm5", 7),
-        ("mobilenet_v2", "features.18.2", 7),
-        ("squeezenet1_1", "classifier.2", 13),
+        pytest.param("vgg16", 224, "features.29", 14, marks=pytest.mark.slow),
+        ("resnet50", 224, "layer4.2", 7),
+        ("resnet50", 32, "layer3.5", 2),  # layer4.0's ReLU runs three times, once on a larger map
+        ("shufflenet_v2_x0_5", 32, "stage3.7", 2),  # and no branch of a block
+        ("googlenet", 224, "inception5b", 7),
+        ("densenet121", 224, "features.norm5", 7),
+        ("mobilenet_v2", 224, "features.18.2", 7),
+        ("squeezenet1_1", 224, "features.12", 13),  # and not the class maps of its head
     ],
 )
-def test_the_layer_found_is_the_paper_s(name: str, layer: str, cells: int) -> None:
+def test_the_layer_found_is_the_paper_s(name: str, size: int, layer: str, cells: int) -> None:
     options = {"init_weights": False} if name == "googlenet" else {}
     model = torchvision.models.get_model(name, weights=None, **options).eval()
     sizes: list[tuple[int, ...]] = []
-    assert last_layer(model, torch.zeros(1, 3, 224, 224)) == layer
+    assert last_layer(model, torch.zeros(1, 3, size, size)) == layer
     module = model.get_submodule(layer)
     module.register_forward_hook(lambda _m, _i, output: sizes.append(output.shape[2:]))
     with torch.no_grad():
-        model(torch.zeros(1, 3, 224, 224))
+        model(torch.zeros(1, 3, size, size))
     assert sizes == [(cells, cells)]
+
+
+def test_class_maps_are_no_features() -> None:
+    """Their gradient is the same in every cell, so that Grad-CAM++ is Grad-CAM."""
+    head = nn.Sequential(nn.Conv2d(6, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(inplace=True), *head).eval()
+    assert last_layer(model, torch.zeros(1, 3, 16, 16)) == "1"
+    dense = nn.Sequential(*list(model)[:-1], nn.Flatten(), nn.Linear(4, 4)).eval()
+    assert last_layer(dense, torch.zeros(1, 3, 16, 16)) == "3", "as many channels as classes"
+
+
+def test_where_every_module_is_a_branch_the_last_is_taken() -> None:
+    class Split(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head((self.one(x) + self.two(x)).mean((2, 3)))
+
+    assert last_layer(Split().eval(), torch.zeros(1, 3, 8, 8)) == "two"
 
 
 def test_the_layer_is_looked_for_without_a_trace() -> None:

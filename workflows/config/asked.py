@@ -19,7 +19,7 @@ from .compose import trained_only
 from .fields import configured, mapping_of, require_known
 from .shown import check_files, check_parts
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 def experiments_of(raw: Mapping[str, Any]) -> dict[str, Experiment]:
@@ -175,7 +175,7 @@ def checked_name(value: Any, path: str) -> str:
     """Return a name. Raises UserError where no folder can be called so."""
     if not isinstance(value, str) or not NAME.fullmatch(value):
         raise UserError(
-            f"{path}: {value!r} cannot be a name; use letters, digits, '.', '-' and '_', because "
-            "names become folders of the store"
+            f"{path}: {value!r} cannot be a name; use at most 100 letters, digits, '.', '-' and "
+            "'_', because names become folders of the store"
         )
     return value

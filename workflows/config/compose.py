@@ -6,16 +6,20 @@ All of it works on the plain data of YAML, before anything is checked or built.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..confidential import secret_places
 from ..errors import UserError
 from .fields import mapping_of, require_known
 
 SECTIONS = ("datasets", "models", "explainers", "metrics")
 TRAINS = "trains"
 """In a data set's entry: its images are for retraining alone, and are not scored."""
+MOST_MEMBERS = 10_000
+"""Of a grid; each is an explainer."""
 ROAR = "roar"
 """What remove and retrain is called: a section, and a name among the experiments of `only`."""
 
@@ -60,6 +64,45 @@ def _merged(under: Raw, over: Raw) -> Raw:
         else:
             result[key] = value
     return result
+
+
+def check_plain(raw: Raw) -> None:
+    """Check what the composing itself takes for granted, before anything is left out.
+
+    Raises:
+        UserError: something secret stands there, or a list of names is something else.
+    """
+    if secret := next(secret_places(raw), None):
+        raise UserError(
+            f"{secret}: it holds a password, key or token, which the run folder would repeat; give "
+            "credentials by environment variables or a role instead"
+        )
+    for section in ("experiments", ROAR, "rankings", "tuning"):
+        for name, fields in mapping_of(raw.get(section) or {}, section).items():
+            for key in fields.keys() & set(SECTIONS):
+                if not _is_names(fields[key]):
+                    raise UserError(
+                        f"{section}.{name}.{key}: wanted a list of names, got {fields[key]!r}"
+                    )
+            for key in fields.keys() & {"metric", "train"}:
+                if not isinstance(fields[key], str | None):
+                    raise UserError(f"{section}.{name}.{key}: wanted a name, got {fields[key]!r}")
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def chosen(written: Any) -> list[str]:
+    """Return the experiments that a configuration's `only` names.
+
+    Raises:
+        UserError: it is neither a name nor a list of names.
+    """
+    names = [written] if isinstance(written, str) else written
+    if not _is_names(names):
+        raise UserError(f"only: wanted the name of an experiment or a list of them, got {names!r}")
+    return list(names)
 
 
 def select(raw: Raw, only: Sequence[str]) -> None:
@@ -187,6 +230,11 @@ def expand_grids(raw: Raw) -> None:
         grid = _grid(fields["grid"], f"explainers.{name}.grid")
         rest = {key: value for key, value in fields.items() if key != "grid"}
         rest.setdefault("type", name)
+        if (members := math.prod(map(len, grid.values()))) > MOST_MEMBERS:
+            raise UserError(
+                f"explainers.{name}.grid: it stands for {members:,} explainers; give values for at "
+                f"most {MOST_MEMBERS:,} combinations"
+            )
         made[name] = []
         for values in itertools.product(*grid.values()):
             member = "-".join([name, *map(str, values)])

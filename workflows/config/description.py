@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swag.protocols import TunedMetric
+from swag.protocols import TunedMetric, reads_layer
 
-from ..store.described import TUNED_WITH, Described, Fields
+from ..store.described import READS_LAYER, TUNED_WITH, Described, Fields
 from ..store.parts import Subject
 from .benchmark import Benchmark
 from .identity import describe
@@ -30,7 +30,12 @@ def describe_benchmark(
         datasets=_each(benchmark.datasets),
         models=_each(benchmark.models),
         explainers={
-            name: {**describe(explainer), "kind": explainer.kind, **_about(explainer)}
+            name: {
+                **describe(explainer),
+                "kind": explainer.kind,
+                **_about(explainer),
+                **({READS_LAYER: True} if reads_layer(explainer) else {}),
+            }
             for name, explainer in benchmark.explainers.items()
         },
         metrics={

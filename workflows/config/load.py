@@ -28,7 +28,16 @@ from .asked import (
     without_idle_tunings,
 )
 from .benchmark import Benchmark
-from .compose import SECTIONS, TRAINS, expand_grids, include, prune, select
+from .compose import (
+    SECTIONS,
+    TRAINS,
+    check_plain,
+    chosen,
+    expand_grids,
+    include,
+    prune,
+    select,
+)
 from .fields import configured, mapping_of, require_known
 from .packaged import config_folder, config_names
 from .presets import dataset_class, preset_of
@@ -75,11 +84,12 @@ def load_benchmark(name: str, overrides: Sequence[str] = (), only: Sequence[str]
             raw[section] = mapping_of(raw[section], section)
     for override in overrides:
         apply_override(raw, override)
+    check_plain(raw)
+    written = chosen(raw.pop("only", []))
     if any(override.partition("=")[0] in SECTIONS for override in overrides):
         prune(raw)
-    written = raw.pop("only", [])
-    if chosen := only or written:
-        select(raw, [chosen] if isinstance(chosen, str) else chosen)
+    if names := [*only] or written:
+        select(raw, names)
     expand_grids(raw)
     return resolve(raw)
 

@@ -41,6 +41,16 @@ class _Loader(yaml.SafeLoader):
         result: dict[Any, Any] = super().construct_mapping(node, deep)
         return result
 
+    def construct_object(self, node: Node, deep: bool = False) -> Any:  # noqa: ARG002
+        """Return what a node stands for; PyYAML leaves it to Python to refuse what is none."""
+        try:
+            return super().construct_object(node, deep=True)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            problem = "a value is no such number, date or collection as it says it is"
+            raise yaml.constructor.ConstructorError(
+                problem=problem, problem_mark=node.start_mark
+            ) from error
+
 
 _Loader.add_implicit_resolver(
     _BOOLEAN, re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
@@ -56,6 +66,13 @@ def parse_yaml(text: str) -> Any:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise yaml.YAMLError(f"it is larger than {MOST_BYTES:,} bytes")
+    try:
+        return _parsed(text)
+    except (ValueError, OverflowError) as error:
+        raise yaml.YAMLError("it names a version or character that there is not") from error
+
+
+def _parsed(text: str) -> Any:
     depth = 0
     for event in yaml.parse(text, _Loader):
         depth += isinstance(event, yaml.CollectionStartEvent)

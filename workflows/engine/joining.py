@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ..errors import UserError
-from ..store.described import FOR_READERS, Described
+from ..store.described import CAM_LAYER, FOR_READERS, Described
 from ..store.experiments import ROAR_EXTENT, Experiment
 from ..store.run_folder import BENCHMARK, Store
 
@@ -16,7 +16,7 @@ EXTENT = {
     "tuning": (),
     "explainers": ("version", "code", "library"),
     "metrics": ("version", "code"),
-    "subjects": (),
+    "subjects": (CAM_LAYER,),
 }
 """Sections in which the same name must be the same thing, but for these fields."""
 

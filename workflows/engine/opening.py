@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from swag.classifier import require_size
+from swag.layers import not_simply_last
 from swag.models import ModelSpec, fixed_size, load_classifier, resolved, weights_sha256
 
 from ..config.benchmark import Benchmark
@@ -16,7 +17,7 @@ from ..config.description import describe_benchmark
 from ..config.identity import describe
 from ..data import Dataset
 from ..errors import UserError, as_user_error
-from ..store.described import Described, Fields
+from ..store.described import CAM_LAYER, Described, Fields
 from ..store.parts import Subject
 from .answering import require_classes
 from .preparing import notes_on, with_models_sizes
@@ -64,13 +65,16 @@ def open_benchmark(benchmark: Benchmark) -> Opened:
         for model in benchmark.models:
             spec = benchmark.model_spec(dataset, model)
             _require_size(model, spec, dataset, opened)
-            if spec not in known:
-                known[spec] = _identify(model, spec, opened.input_size)
+            key = spec, opened.input_size
+            if key not in known:
+                known[key] = _identify(model, spec, opened.input_size)
             subject = Subject(dataset, model)
-            require_classes(benchmark, subject, opened.class_names, known[spec].num_classes)
+            require_classes(benchmark, subject, opened.class_names, known[key].num_classes)
+            layer = known[key].cam_layer
             subjects[subject] = {
                 "dataset": opened.fingerprint,
-                "model": known[spec].fields,
+                "model": known[key].fields,
+                **({CAM_LAYER: layer} if layer else {}),
             }
     return replace(
         Opened.of(benchmark, datasets, subjects), notes=tuple(notes_on(benchmark, datasets))
@@ -103,15 +107,17 @@ class _Known(NamedTuple):
     fields: Fields
     """What its rows are known by."""
     num_classes: int
+    cam_layer: str | None
+    """Of rows that depend on it; None where it is what it always was."""
 
 
 def _identify(name: str, spec: ModelSpec, size: tuple[int, int]) -> _Known:
     with as_user_error(f"models.{name}"):
         classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
+        x_1CHW = classifier.normalise(torch.zeros(1, classifier.num_channels, *size))
         try:
-            logit_1K = classifier.all_logits(
-                classifier.normalise(torch.zeros(1, classifier.num_channels, *size))
-            )
+            logit_1K = classifier.all_logits(x_1CHW.clone())
+            layer = None if spec.cam_layer else not_simply_last(classifier.model, x_1CHW)
         except RuntimeError as error:
             height, width = size
             raise UserError(
@@ -119,4 +125,4 @@ def _identify(name: str, spec: ModelSpec, size: tuple[int, int]) -> _Known:
             ) from error
     described = {key: value for key, value in describe(spec).items() if key != "weights"}
     fields = {**described, "weights_sha256": weights_sha256(classifier.model)}
-    return _Known(fields, logit_1K.shape[1])
+    return _Known(fields, logit_1K.shape[1], layer)

@@ -128,6 +128,8 @@ def cell_of(described: Described, name: CellName) -> Cell:
     }
     if described.target != PREDICTED:
         about["target"] = described.target
+    if layer := described.cam_layer(name):
+        about["cam_layer"] = layer
     if name.metric is None:
         return Cell(name, key_of(about))
     about["metric"] = described.metric(name.metric)

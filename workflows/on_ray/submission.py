@@ -16,12 +16,15 @@ from typing import Any
 
 import swag
 
+from ..confidential import holds_secret
 from ..config.load import load_benchmark
 from ..config.packaged import config_folder
 from ..errors import UserError
 from ..hardware import WORKER_ENVIRONMENT
 
 CREDENTIAL = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
+LEFT_OUT = ("__pycache__", ".git", ".env*", ".netrc", ".aws", ".ssh", ".huggingface", "*.pem")
+"""Of the packages that go along: what is no code, and where keys are kept."""
 ENVIRONMENT = {
     **WORKER_ENVIRONMENT,
     "PYTHONUNBUFFERED": "1",  # the log is followed line by line
@@ -89,8 +92,13 @@ def check(request: Request) -> None:
             "give an address such as s3://BUCKET/runs/first, or the absolute path of a folder that "
             "all machines of the cluster share"
         )
-    for name in request.environment:
-        if CREDENTIAL.search(name):
+    if holds_secret(request.run_dir):
+        raise UserError(
+            "--run-dir: it holds a password, key or token, which everybody who reaches the "
+            "dashboard would read; give the machines a role or a secret instead"
+        )
+    for name, value in request.environment.items():
+        if CREDENTIAL.search(name) or holds_secret(value):
             raise UserError(
                 f"--env {name}: it looks like a credential, and a job's settings can be read by "
                 "everybody who reaches the dashboard; give the machines a role or a secret instead"
@@ -122,7 +130,7 @@ def runtime_environment(request: Request) -> Iterator[dict[str, Any]]:
             "working_dir": folder,
             "py_modules": _own_packages(Path(code))
             + [str(module.resolve()) for module in request.modules],
-            "excludes": ["__pycache__"],
+            "excludes": [*LEFT_OUT],
             "env_vars": {**ENVIRONMENT, **request.environment},
         }
 

@@ -20,9 +20,11 @@ Fields = dict[str, Any]
 """Class, version and fields of a configured object."""
 PREDICTED = "predicted"
 TUNED_WITH = "tuned_with"
+CAM_LAYER = "cam_layer"
 CHECKSUM = b"# sha256 of what follows: "
 """What the first line begins with; versions before 0.2 did not write it."""
-FOR_READERS = ("kind", "higher_is_better", "is_timing", "about", TUNED_WITH)
+READS_LAYER = "reads_layer"
+FOR_READERS = ("kind", "higher_is_better", "is_timing", "about", TUNED_WITH, READS_LAYER)
 """What a description adds for those who read a run folder; no part of what makes a number."""
 
 
@@ -34,7 +36,8 @@ class Described:
     datasets: dict[str, Fields]
     models: dict[str, Fields]
     explainers: dict[str, Fields]
-    """With `kind` and, where its class has a docstring, the first line of it as `about`."""
+    """With `kind`, where its class has a docstring the first line of it as `about`, and with
+    `reads_layer` where its maps depend on Grad-CAM's layer."""
     metrics: dict[str, Fields]
     """With `higher_is_better` and `about`; with `is_timing` where they judge the explainer itself,
     and `tuned_with`, a perturbation, where a fine-tuned model scores."""
@@ -52,7 +55,8 @@ class Described:
     shard_size: int = 32
     batch_size: int = 32
     subjects: dict[str, Fields] = field(default_factory=dict)
-    """By "data set/model": the fingerprint of the images, and the model with its weights'."""
+    """By "data set/model": the fingerprint of the images, and the model with its weights'; and
+    `cam_layer`, Grad-CAM's, where none is named and it is not simply the last with a map."""
     num_images: dict[str, int] = field(default_factory=dict)
     """Of each data set; nothing where version 0.1 wrote the folder."""
 
@@ -95,7 +99,13 @@ class Described:
 
     def subject(self, subject: Subject) -> Fields:
         """Return what identifies a data set and model."""
-        return self.subjects[str(subject)]
+        return _without(self.subjects[str(subject)], (CAM_LAYER,))
+
+    def cam_layer(self, name: CellName) -> str | None:
+        """Return the layer that an explainer's maps depend on, where that is part of their key."""
+        if not self.explainers[name.explainer].get(READS_LAYER):
+            return None
+        return self.subjects[str(name.subject)].get(CAM_LAYER)
 
     def explainer(self, name: str, model: str) -> Fields:
         """Return what makes an explainer's maps what they are, on a model."""
@@ -160,4 +170,8 @@ def _checksum(text: bytes) -> bytes:
 
 
 def _identity(description: Mapping[str, Any]) -> Fields:
-    return {key: value for key, value in description.items() if key not in FOR_READERS}
+    return _without(description, FOR_READERS)
+
+
+def _without(description: Mapping[str, Any], names: tuple[str, ...]) -> Fields:
+    return {key: value for key, value in description.items() if key not in names}

@@ -14,7 +14,7 @@ from swag.types import NEW_FIELD
 Switch = Literal["auto", True, False]
 PrintedTable = Literal["table1", "table2", "table3", "table4", "table5", "table6"]
 """A table of Hartley et al. whose printed numbers may stand beside an experiment's."""
-_STEM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*)?")
+_STEM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,199})?")
 
 
 @dataclass(frozen=True, kw_only=True)

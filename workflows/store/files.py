@@ -13,28 +13,18 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import fsspec
 import pyarrow as pa
 from pyarrow import fs
 
+from ..confidential import holds_secret
 from ..errors import StorageError, UserError
+from .clients import opened
+from .cures import cure_of
 
 T = TypeVar("T")
 TEMPORARY = ".tmp-"
 READERS = 64
 """Files read at a time: in an object store each costs two round trips and little else."""
-GOOGLE_RETRY_SECONDS = 20
-"""How long Google's client tries again; by itself it does so for a quarter of an hour, also where
-there are no credentials or there is no network."""
-
-CURES = {
-    "local": "look at its permissions and at the space left",
-    "s3": "the bucket must exist, and every machine's environment must hold its credentials, "
-    "region and, for a service of your own, endpoint (AWS_ENDPOINT_URL)",
-    "gcs": "the bucket must exist, and every machine needs credentials for it: an account of its "
-    "own, or GOOGLE_APPLICATION_CREDENTIALS",
-}
-OTHER_CURE = "it must exist, and every machine's environment must hold its credentials"
 
 
 @dataclass(frozen=True)
@@ -58,18 +48,18 @@ class Folder:
         """
         if "://" not in uri:
             return cls(fs.LocalFileSystem(), str(Path(uri).absolute()))
+        if holds_secret(uri):
+            raise UserError(
+                "the address of a folder holds a password, key or token, which logs would repeat; "
+                "give credentials by environment variables or a role instead"
+            )
         try:
-            password = urlsplit(uri).password
+            urlsplit(uri)
         except ValueError as error:
             raise UserError(f"{uri!r} is not an address of a folder: {error}") from error
         if " " in uri or not uri.isprintable():
             raise UserError(f"{uri!r} is not an address of a folder: it has blanks in it")
-        if password:
-            raise UserError(
-                "the address of a folder holds a password, which logs would repeat; "
-                "give credentials by environment variables or a role instead"
-            )
-        return cls(*_opened(uri))
+        return cls(*opened(uri, READERS))
 
     @property
     def is_local(self) -> bool:
@@ -168,7 +158,7 @@ class Folder:
         except (OSError, pa.ArrowException) as error:
             # Google's client repeats its whole message behind this word.
             answer = str(error).partition(" error_info=")[0]
-            cure = CURES.get(self.filesystem.type_name, OTHER_CURE)
+            cure = cure_of(self.filesystem.type_name, answer)
             raise StorageError(
                 f"the storage of {self.root!r} answered: {answer}; {cure}; "
                 "what was finished is stored, and the same command goes on from there"
@@ -263,37 +253,3 @@ def _uninterrupted(put: Callable[[], None]) -> None:
     """
     with ThreadPoolExecutor(1) as pool:
         pool.submit(put).result()
-
-
-def _opened(uri: str) -> tuple[fs.FileSystem, str]:
-    """Return the filesystem of a URI, pyarrow's own where it has one, and the path on it."""
-    pa.set_io_thread_count(READERS)  # its S3 client opens as many connections
-    # Older pyarrow does not know every option.
-    for candidate in (_with_options(uri), uri):
-        try:
-            filesystem, root = fs.FileSystem.from_uri(candidate)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            continue
-        except (OSError, pa.ArrowException) as error:
-            raise UserError(f"{uri!r} cannot be opened: {error}") from error
-        return filesystem, root
-    return _fsspec(uri)
-
-
-def _with_options(uri: str) -> str:
-    if uri.startswith("s3://"):
-        # A small file is then one request instead of three.
-        option = "allow_delayed_open=true"
-    elif uri.startswith(("gs://", "gcs://")):
-        option = f"retry_limit_seconds={GOOGLE_RETRY_SECONDS}"
-    else:
-        return uri
-    return uri if option.partition("=")[0] in uri else f"{uri}{'&' if '?' in uri else '?'}{option}"
-
-
-def _fsspec(uri: str) -> tuple[fs.FileSystem, str]:
-    try:
-        filesystem, root = fsspec.core.url_to_fs(uri)
-    except (ValueError, ImportError, OSError) as error:
-        raise UserError(f"{uri!r} cannot be opened: {error}") from error
-    return fs.PyFileSystem(fs.FSSpecHandler(filesystem)), root

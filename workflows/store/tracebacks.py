@@ -10,8 +10,13 @@ from traceback import TracebackException, extract_tb
 
 import swag
 
+from ..confidential import without_secrets
+
 MAX_LINE = 500
 """Characters of an error in a row."""
+OUT_OF_MEMORY = "out of memory"
+MORE_MEMORY = "fewer --workers leave more to each, and --retry-errors tries such rows again"
+MOST_SHOWN = 300
 KEY_DIGITS = 12
 PACKAGES = {
     "swag": Path(str(swag.__file__)).parent,
@@ -49,8 +54,10 @@ class Failure:
             ]
             for link in _chain(error, [])
         ]
-        line = one_line(f"{type(error).__name__}: {error}")
-        return cls(line, _key(about), "".join(told.format()))
+        line = f"{type(error).__name__}: {error}".removesuffix(": ")
+        if _is_out_of_memory(error):
+            line = f"{OUT_OF_MEMORY} ({one_line(line)[:MOST_SHOWN]}); {MORE_MEMORY}"
+        return cls(one_line(line), _key(about), "".join(told.format()))
 
     @classmethod
     def told(cls, line: str, kind: str, text: str) -> Failure:
@@ -64,6 +71,12 @@ class Failure:
         return cls(one_line(line), _key(kind), text)
 
 
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether there was no memory for something; PyTorch says so in words only, on CPUs."""
+    told = type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+    return told or isinstance(error, MemoryError)
+
+
 def one_line(text: str) -> str:
     """Return a text as the error of a row: one line, not too long, of what UTF-8 can write."""
     joined = " ".join(writable(text).split())
@@ -71,8 +84,8 @@ def one_line(text: str) -> str:
 
 
 def writable(text: str) -> str:
-    """Return a text without the halves of characters that names of files may have."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a text without secrets, and without halves of characters, as names of files have."""
+    return without_secrets(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def short_path(filename: str) -> str:

@@ -1,0 +1,138 @@
+"""Pictures of whatever names: rows name them as their files are called, or a line refuses them."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from swagflow.data import ImageFolder
+from swagflow.errors import UserError
+from swagflow.store.run_folder import Store
+from tests.support import s3_server
+from tests.support.runs import Runner
+
+NAMES = [
+    *("a b.png", "é.png", "e\u0301.png", "😀.png", "q'uo\"te.png", "new\nline.png", "tab\t.png"),
+    *("dataset=x.png", "a=b&c=d.png", "%41%2F.png", "100%.png", "%s.png", "{x}.png", "[bold].png"),
+    *("-x.png", "~.png", "$HOME.png", "$\\frac{1.png", "*.png", "?.png", "[a].png", "a\\b.png"),
+    *(
+        "\u202eabc.png",
+        "\x01\x1b[31m.png",
+        "<script>.png",
+        "#x.png",
+        "a:b.png",
+        " .png",
+        "&lt;.png",
+    ),
+    *(
+        "none.png",
+        "nan.png",
+        "0.png",
+        "__HIVE_DEFAULT_PARTITION__.png",
+        "\ufeffbom.png",
+        "\u2028.png",
+    ),
+    *("x" * 251 + ".png", "\r.png", "x.png.png", "PNG.PNG", ".x.png"),
+]
+HIDDEN = {".x.png"}
+CLASSES = ["k=v", "new\nline", "é %20", "$x_{", "<b>"]
+
+
+def png() -> bytes:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+PICTURE = png()
+# What a file system takes: no slash, no zero byte, at most 255 bytes; halves of characters stand
+# for bytes that are not UTF-8.
+PARTS = st.text(
+    st.one_of(
+        st.characters(exclude_characters="/\0", exclude_categories=["Cs"]),
+        st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF),
+    ),
+    min_size=1,
+    max_size=40,
+).filter(lambda name: name not in {".", ".."})
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(folder=PARTS, name=PARTS)
+@example(folder="plain", name="caf\udce9")
+@example(folder="caf\udce9", name="plain")
+def test_any_name_is_the_id_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, folder: str, name: str
+) -> None:
+    root = tmp_path_factory.mktemp("pictures")
+    file = f"{folder}/{name}.png"
+    (root / folder).mkdir()
+    (root / file).write_bytes(PICTURE)
+    try:
+        opened = ImageFolder(root=str(root), size=8).open()
+    except UserError as error:
+        said = str(error)
+    else:
+        assert opened.image_ids == (file,)
+        assert opened.class_names == (folder,)
+        assert opened.load(file).image_CHW.shape == (3, 8, 8)
+        assert len(opened.fingerprint) == 64
+        return
+    hidden = folder.startswith(".") or name.startswith(".")
+    assert said.isprintable()
+    assert "holds no pictures" in said if hidden else "is not UTF-8" in said
+
+
+def write(root: Path, *, lines: bool) -> set[str]:
+    """Write pictures of odd names in classes of odd names; return their ids.
+
+    Args:
+        lines: also where names have ends of lines in them.
+    """
+    found = set()
+    for number, name in enumerate(NAMES):
+        image_id = f"{CLASSES[number % len(CLASSES)]}/{name}"
+        if "\n" in image_id and not lines:
+            continue
+        (root / image_id).parent.mkdir(parents=True, exist_ok=True)
+        (root / image_id).write_bytes(PICTURE)
+        if name not in HIDDEN:
+            found.add(image_id)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("remote", [False, True])
+def test_rows_masks_and_report_name_them_as_they_are_called(tmp_path: Path, remote: bool) -> None:
+    root = tmp_path / "a=b c%20d"
+    expected = write(root, lines=not remote)  # moto has no place for such keys
+    runner = Runner(tmp_path)
+    with s3_server.serving():
+        where = s3_server.upload(root, "pictures") if remote else str(root)
+        pictures = {"type": "image_folder", "root": where, "size": 16}
+        code = runner(datasets={"pictures": pictures}, explainers={"centre": {}, "grad_cam": {}})
+    assert code == 0, runner.output
+    rows = runner.scores()
+    assert set(rows["image_id"]) == expected
+    assert len(rows) == 2 * len(expected)
+    assert rows["error"].isna().all()
+    maps = Store(runner.uri).read_explanations("pictures", "toy", "centre")
+    assert maps.keys() == expected
+    page = (runner.folder / "report.html").read_text("utf-8")
+    assert "<script>.png" not in page
+
+
+def test_a_latin_1_name_is_named_in_the_refusal(tmp_path: Path) -> None:
+    (tmp_path / "class").mkdir()
+    name = os.fsencode(tmp_path / "class") + b"/caf\xe9.png"
+    Path(os.fsdecode(name)).write_bytes(PICTURE)
+    with pytest.raises(UserError, match=r"caf\\xe9\.png' is not UTF-8.*rename it"):
+        ImageFolder(root=str(tmp_path)).open()
