@@ -6,8 +6,9 @@ Pass efficiency is that of `benchmarks.pass_efficiency`, by processor time: (pas
 demands x the model's own best time per pass) / time per image. Of perturbation methods `outside` is
 the processor time of an image that is not spent in the model. Methods of samples have few of them,
 originals as many. Ours also classify the images, whose targets originals are told; where
-that is a pass more, it counts as demanded. Score-CAM reads a layer of fewer channels, since the
-original takes all of a layer's. Weights are random; all tasks take turns.
+that is a pass more, it counts as demanded. Score-CAM is left out unless named, since the original
+takes all of a layer's channels: `--model resnet18 --images 1 --only score_cam` has 512. Weights are
+random; all tasks take turns.
 """
 
 from __future__ import annotations
@@ -47,7 +48,6 @@ MOMENTS = {
     "smooth_grad_squared": "smoothgrad_sq",
     "var_grad": "vargrad",
 }
-SCORE_CAM_LAYER = "layer1"
 HEADER = (
     "| method | passes | ours, ms | efficiency | original, ms | efficiency | "
     "ours outside, ms | original outside, ms |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
@@ -79,6 +79,7 @@ class Originals:
         self.x_BCHW, self.target_B = signals.normalised_BCHW, signals.target_B
         self.labels_BHW = signals.segments(TILES)
         self.layer = classifier.layer(batch.image_BCHW[:1])[0]
+        self.channels = signals.layer_activation_BFhw.shape[1]
         self.samples, self.at_once = samples, classifier.batch_size
 
     def _input(self) -> torch.Tensor:
@@ -92,15 +93,9 @@ class Originals:
         return captum.GuidedGradCam(self.model, layer).attribute(self._input(), self.target_B)
 
     def cam(self, method: str) -> object:
-        return self._grad_cam(method, self.layer)
-
-    def score_cam(self) -> object:
-        return self._grad_cam("ScoreCAM", SCORE_CAM_LAYER)
-
-    def _grad_cam(self, method: str, layer: str) -> object:
         wanted = [ClassifierOutputTarget(target) for target in self.target_B.tolist()]
         kind = getattr(pytorch_grad_cam, method)
-        with kind(self.model, [self.model.get_submodule(layer)]) as cam:
+        with kind(self.model, [self.model.get_submodule(self.layer)]) as cam:
             cam.batch_size = self.at_once
             return cam(self.x_BCHW, wanted)
 
@@ -191,8 +186,7 @@ def pairs(originals: Originals, samples: int) -> list[Pair]:
     add("occlusion", Passes(WINDOWS**2), originals.occlusion)
     add("kernel_shap", Passes(samples), originals.kernel_shap)
     add("hsic", Passes(samples), None)
-    channels = originals.model.get_submodule(SCORE_CAM_LAYER)[-1].conv3.out_channels  # type: ignore[index]
-    add("score_cam", Passes(channels), originals.score_cam)
+    add("score_cam", Passes(originals.channels), partial(originals.cam, "ScoreCAM"))
     return found
 
 
@@ -251,30 +245,26 @@ def compare(options: argparse.Namespace) -> None:
     """Print a row for each method."""
     device = torch.device("cpu")
     spec = ModelSpec(architecture=options.model, weights="random:0", num_classes=1000)
-    classifier, of_score_cam = (
-        load_classifier(spec_of, device=device, batch_size=options.batch_size)
-        for spec_of in (spec, replace(spec, cam_layer=SCORE_CAM_LAYER))
-    )
+    classifier = load_classifier(spec, device=device, batch_size=options.batch_size)
     image_BCHW = photographs(options.images, input_size(classifier))
     batch = Batch(image_BCHW, tuple(map(str, range(options.images))))
     originals = Originals(classifier, batch, options.samples)
     listed = pairs(originals, options.samples)
-    listed = [pair for pair in listed if not options.only or pair.name in options.only]
+    names = options.only or {pair.name for pair in listed} - {"score_cam"}
+    listed = [pair for pair in listed if pair.name in names]
     alone = model_tasks(classifier)
     tasks, places = list(alone), []
     for pair in listed:
-        with_layer = of_score_cam if pair.name == "score_cam" else classifier
-        calls: list[Callable[[], object]] = [partial(run_ours, pair.explainers, with_layer, batch)]
+        calls: list[Callable[[], object]] = [partial(run_ours, pair.explainers, classifier, batch)]
         if pair.original is not None:
             calls.append(partial(quietly, pair.original))
         places.append(slice(len(tasks), len(tasks) + len(calls)))
         tasks += [Task(pair.name, pair.demanded, call, len(batch)) for call in calls]
     seconds = in_turns(tasks, options.repeats, device)
     unit = best_passes(alone, seconds[: len(alone)])
-    theirs, ours, of_layer = map(Clock, (originals.model, classifier.model, of_score_cam.model))
+    clocks = Clock(classifier.model), Clock(originals.model)
     print(HEADER)
     for pair, place in zip(listed, places, strict=True):
-        clocks = (of_layer if pair.name == "score_cam" else ours, theirs)
         outside = []
         if pair.name in PERTURBING:
             outside = [c.outside(t) for c, t in zip(clocks, tasks[place], strict=False)]
