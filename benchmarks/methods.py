@@ -149,7 +149,7 @@ class Originals:
 def shortened(name: str, samples: int) -> Any:
     """The explainer of a name with few samples, steps or windows."""
     explainer: Any = EXPLAINERS[name]
-    fields = {
+    fields: dict[str, dict[str, Any]] = {
         "occlusion": {"windows": WINDOWS},
         "score_cam": {"num_channels": 10_000},
         "kernel_shap": {"num_samples": samples, "superpixels": TILES},
