@@ -36,7 +36,7 @@ SECONDS_TO_END = 150
 """Within it a disturbed run ends by itself; Ray waits a minute for a lost part of it."""
 SECONDS_TO_VANISH = 90
 """Within it the last process of a run that ended is gone: workers at once, and two of Ray's own,
-which look after their parent once a minute, where nobody was left to end them."""
+which try for a fixed minute to tell a head that is gone too of the end of their raylet."""
 
 PHASES = ("begin", "middle", "computed", "report")
 WAYS = ("kill", "terminate", "stop")

@@ -33,7 +33,9 @@ PLAIN = (bool, int, float, complex, str, bytes)
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 Reader = Callable[[Any, Any, str], Iterator[str | bytes]]
 READ_GLOBAL = {"LOAD_GLOBAL", "LOAD_NAME"}
-INSTALLED = tuple(str(Path(sysconfig.get_path(name))) for name in ("stdlib", "purelib", "platlib"))
+INSTALLED = tuple(
+    str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")
+)
 
 
 def code_of(thing: object, what: str) -> str:

@@ -14,8 +14,7 @@ from ..confidential import without_secrets
 
 MAX_LINE = 500
 """Characters of an error in a row."""
-OUT_OF_MEMORY = "out of memory"
-MORE_MEMORY = "fewer --workers leave more to each, and --retry-errors tries such rows again"
+OUT_OF_MEMORY = "out of memory: fewer --workers leave more to each, --retry-errors tries again"
 MOST_SHOWN = 300
 KEY_DIGITS = 12
 PACKAGES = {
@@ -56,7 +55,7 @@ class Failure:
         ]
         line = f"{type(error).__name__}: {error}".removesuffix(": ")
         if _is_out_of_memory(error):
-            line = f"{OUT_OF_MEMORY} ({one_line(line)[:MOST_SHOWN]}); {MORE_MEMORY}"
+            line = f"{one_line(line)[:MOST_SHOWN]} ({OUT_OF_MEMORY})"
         return cls(one_line(line), _key(about), "".join(told.format()))
 
     @classmethod
