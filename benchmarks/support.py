@@ -48,7 +48,7 @@ def shortened(item: Any) -> Any:
     changes = {
         field.name: FEW
         for field in dataclasses.fields(item)
-        if field.name in {"num_masks", "num_samples", "steps"}
+        if field.name in {"num_channels", "num_masks", "num_samples", "steps"}
         and type(getattr(item, field.name)) is int
     }
     return dataclasses.replace(item, **changes)
