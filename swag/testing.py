@@ -137,8 +137,9 @@ def _watched(
     batch = _batch()
     signals = Signals(_classifier(counted, 8), batch, needs)
     if "layer" in needs:
-        signals.classifier.layer(batch.image_BCHW[:1])  # a pass to find it, once a model
+        signals.classifier.layer(batch.image_BCHW[:1])  # a few passes to find it, once a model
         counted.forwards.clear()
+        counted.backwards.clear()
     signals.target_B  # noqa: B018 - a property that runs the passes that all share
     before, copy_BCHW = _state(counted), batch.image_BCHW.clone()
     found = compute(signals)

@@ -44,6 +44,7 @@ def assert_only_theirs_are_lost(runner: Runner, reference: Runner) -> None:
     pd.testing.assert_frame_equal(*frames, check_exact=True, check_dtype=False)
 
 
+@pytest.mark.slow
 def test_in_one_process_it_becomes_rows(runner: Runner, reference: Runner) -> None:
     assert runner(IMAGES, explainers={**HUNGRY, **EXPLAINERS}) == 1
     assert "Traceback" not in runner.output

@@ -270,6 +270,7 @@ def right(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=right())
 def test_what_is_right_is_taken(tmp_path: Path, raw: dict[str, Any]) -> None:

@@ -123,6 +123,7 @@ def test_weights_and_structure_count() -> None:
     assert code_of(layer.eval(), "it") == mode
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same(tmp_path: Path) -> None:
     (tmp_path / "theirs.py").write_text(MODULE)
     script = (

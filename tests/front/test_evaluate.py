@@ -54,6 +54,7 @@ def gradient(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     return images.grad.abs().sum(1)
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_explain_and_score(model: nn.Module) -> None:
     images, labels = squares()
     results = evaluate(model, (images, labels), explainers=["grad_cam", "rise"], metrics="deletion")

@@ -172,6 +172,7 @@ def test_lime_is_limes(toy_signals: Signals) -> None:
     assert explainer._module._class() is again
 
 
+@pytest.mark.slow
 def test_le_grad_takes_a_vision_transformer() -> None:
     spec = ModelSpec(architecture="vit_b_32", weights="random:0", num_classes=4)
     classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=1)
@@ -183,6 +184,7 @@ def test_le_grad_takes_a_vision_transformer() -> None:
     assert found_1HW.unique().numel() > 10
 
 
+@pytest.mark.slow
 def test_relevance_of_a_plain_network_adds_up() -> None:
     """Without biases, epsilon rules keep the sum: the target's logit."""
     torch.manual_seed(0)

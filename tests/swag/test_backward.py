@@ -154,6 +154,7 @@ def test_a_model_without_relu_is_refused() -> None:
         guided(model, images(1, 6), torch.tensor([0]))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")  # dynamo's own
 def test_a_compiled_model_is_refused() -> None:
     model: Any = torch.compile(toy_cnn(), backend="aot_eager")

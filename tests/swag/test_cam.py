@@ -172,6 +172,7 @@ def test_an_in_place_relu_behind_the_layer_changes_nothing(
     assert not torch.equal(found[0], after_relu)
 
 
+@pytest.mark.slow
 def test_vgg_s_last_convolution_keeps_its_negatives() -> None:
     model = torchvision.models.vgg16(weights=None).eval()
     batch = batch_of(torch.rand(1, 3, 32, 32))

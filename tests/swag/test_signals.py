@@ -100,12 +100,14 @@ def test_only_what_is_announced_is_computed(needs: tuple[str, ...], backwards: i
     assert model.num_backwards == backwards
 
 
-def test_looking_for_the_layer_costs_one_image_once_per_model() -> None:
+def test_looking_for_the_layer_costs_a_few_passes_of_one_image_once_per_model() -> None:
     model = Counted(toy_cnn())
     classifier = classifier_of(model)
     for _ in range(2):
         read(Signals(classifier, batch_of(images(3)), GRADIENTS))
-    assert model.forwards == [1, 3, 3]
+    assert model.forwards == [1, 1, 3, 3]
+    # It is looked whether all classes are made of its map.
+    assert model.num_backwards == 1 + 2 * 2
 
 
 def test_what_is_not_announced_costs_a_pass_of_its_own() -> None:
