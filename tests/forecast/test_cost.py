@@ -89,8 +89,8 @@ def test_the_passes_planned_are_those_that_are_run(tmp_path: Path) -> None:
         )
     finally:
         hook.remove()
-    # One pass finds Grad-CAM's layer, one is of the curves' blank image.
-    assert run - planned.passes("forward") == 2
+    # Two passes find Grad-CAM's layer, one is of the curves' blank image.
+    assert run - planned.passes("forward") == 3
 
 
 def test_shared_superpixels_and_signals_are_counted_once(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "examples").glob("*.py"))
 SAYS = {
     "explain_picture.py": r"captum:IntegratedGradients: \(112, 112\)",
-    "read_a_run.py": r"tiny_vgg +swag_ig +0\.\d+ +8",
+    "read_a_run.py": r"tiny_vgg +random +0\.\d+ +8",
     "resume.py": r"32 rows to compute in 4 shards, 32 rows held already; 2 workers",
     "your_maps.py": r"theirs",
     "your_method.py": r"sparseness +mine +0\.\d+",
