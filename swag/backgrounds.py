@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from swag.channels import with_channels
+from swag.checks import require_at_least
 from swag.rng import generator
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -54,8 +55,7 @@ class Pictures:
     """Of the chosen files, found by itself."""
 
     def __post_init__(self) -> None:
-        if self.num_pictures < 1:
-            raise ValueError(f"num_pictures must be at least 1, got {self.num_pictures}")
+        require_at_least("num_pictures", self.num_pictures, 1)
         if self.folder:
             digests = [hashlib.sha256(path.read_bytes()).digest() for path in self._chosen()]
             object.__setattr__(self, "sha256", hashlib.sha256(b"".join(digests)).hexdigest())

@@ -22,6 +22,12 @@ def require_positive(name: str, value: float) -> None:
         raise ValueError(f"{name} must be positive and finite, got {value}")
 
 
+def require_at_least(name: str, value: int, least: int) -> None:
+    """Raise ValueError where a number is too low."""
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
 def require_fit(signals: Signals, saliency_BHW: Tensor) -> None:
     """Raise ValueError where a saliency is not one value for each pixel of the images."""
     num_images, _, height, width = signals.batch.image_BCHW.shape

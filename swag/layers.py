@@ -167,7 +167,20 @@ def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str | None:
     None where there is no map, or more layers work on sequences after it than on maps up to it, as
     in a vision transformer, whose one map is cut-out patches.
     """
+    return _chosen(model, normalised_1CHW, *_calls(model, normalised_1CHW))
+
+
+def not_simply_last(model: nn.Module, normalised_1CHW: Tensor) -> str | None:
+    """Return `last_spatial_layer` where that is not the very last map, which it was once."""
     calls, num_runs = _calls(model, normalised_1CHW)
+    found = _chosen(model, normalised_1CHW, calls, num_runs)
+    return found if calls and found != calls[-1].name else None
+
+
+def _chosen(
+    model: nn.Module, normalised_1CHW: Tensor, calls: Sequence[_Call], num_runs: Counter[str]
+) -> str | None:
+    """Return which of the calls is `last_spatial_layer`."""
     if not calls:
         return None
     alike = [call for call in calls if call.cells == calls[-1].cells and num_runs[call.name] == 1]
@@ -175,13 +188,6 @@ def last_spatial_layer(model: nn.Module, normalised_1CHW: Tensor) -> str | None:
         call.name for call in reversed(alike) if _is_all_features(model, call, normalised_1CHW)
     )
     return next(found, alike[-1].name if alike else calls[-1].name)
-
-
-def not_simply_last(model: nn.Module, normalised_1CHW: Tensor) -> str | None:
-    """Return `last_spatial_layer` where that is not the very last map, which it was once."""
-    calls, _ = _calls(model, normalised_1CHW)
-    found = last_spatial_layer(model, normalised_1CHW)
-    return found if calls and found != calls[-1].name else None
 
 
 def _calls(model: nn.Module, normalised_1CHW: Tensor) -> tuple[list[_Call], Counter[str]]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from swag.backward import recording
+from swag.classifier import Classifier
 from swag.parallel import each
 from swag.signals import Signals, require_classes
 from swag.types import TargetScore
@@ -52,9 +53,9 @@ def target_probability(signals: Signals, counts: Sequence[int], perturb: Perturb
     return target_scores(signals, counts, perturb, signals.classifier.scores)
 
 
-def reads(signals: Signals, score: TargetScore) -> Read:
+def reads(classifier: Classifier, score: TargetScore) -> Read:
     """Return what makes each class's score of its logit."""
-    return signals.classifier.scores if score == "probability" else _unchanged
+    return classifier.scores if score == "probability" else _unchanged
 
 
 def of_target(signals: Signals, score: TargetScore) -> Tensor:
@@ -132,8 +133,7 @@ def _gradient(
     classifier = signals.classifier
     with recording():
         x_NCHW = copies_NCHW.detach().clone().requires_grad_()
-        value_NK = classifier.logits(x_NCHW.clone())  # the model's first layer may work in place
-        if score == "probability":
-            value_NK = classifier.scores(value_NK)
+        logit_NK = classifier.logits(x_NCHW.clone())  # the model's first layer may work in place
+        value_NK = reads(classifier, score)(logit_NK)
         total = value_NK.gather(1, target_N.clone()[:, None]).sum()
         return torch.autograd.grad(total, x_NCHW)[0]

@@ -14,7 +14,7 @@ from swag.checks import require_one_of
 from swag.classifier import Classifier
 from swag.curves.fillings import Black, MeanColour
 from swag.curves.ranks import shared_ranks, step_of
-from swag.packing import CopiesOfImage, Read, target_scores
+from swag.packing import CopiesOfImage, Read, reads, target_scores
 from swag.protocols import Filling, Painter
 from swag.signals import Signals
 from swag.superpixels.grid import Pixel
@@ -146,8 +146,6 @@ def _blank(signals: Signals, paint: Painter, read: Read) -> Tensor:
 
 def reader(classifier: Classifier, reading: Reading) -> Read:
     """Return what reads each class's score_NK of its logit_NK."""
-    if reading == "logit":
-        return lambda logit_NK: logit_NK
     if reading == "correct":
         return lambda logit_NK: one_hot(logit_NK.argmax(1), logit_NK.shape[1]).to(logit_NK)
-    return classifier.scores
+    return reads(classifier, "logit" if reading == "logit" else "probability")

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from swag.checks import require_one_of
+from swag.checks import require_at_least, require_one_of
 from swag.importance import pixel_importance
 from swag.packing import CopiesOfImage, reads, target_scores
 from swag.signals import Signals
@@ -127,8 +127,7 @@ class ScoreCAM:
     score: TargetScore = "logit"
 
     def __post_init__(self) -> None:
-        if self.num_channels < 1:
-            raise ValueError(f"num_channels must be at least 1, got {self.num_channels}")
+        require_at_least("num_channels", self.num_channels, 1)
         require_one_of("score", self.score, get_args(TargetScore))
 
     @property
@@ -147,7 +146,7 @@ class ScoreCAM:
             torch.mul(x_BCHW[part.image], mask_THW[:, None], out=copies_TCHW)
 
         counts = [chosen_BN.shape[1]] * len(x_BCHW)
-        scores = target_scores(signals, counts, perturb, reads(signals, self.score))
+        scores = target_scores(signals, counts, perturb, reads(signals.classifier, self.score))
         weight_BF = torch.zeros_like(spread_BF, dtype=torch.float32)
         weight_BF.scatter_(1, chosen_BN, torch.stack(scores).softmax(1))
         return weighted_map(signals, weight_BF)

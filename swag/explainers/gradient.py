@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, get_args
 from torch import Tensor
 
 from swag.channels import Channels, over_channels
-from swag.checks import require_one_of
+from swag.checks import require_at_least, require_one_of
 from swag.importance import SMOOTH_NOISE, SMOOTH_SAMPLES, pixel_importance
 from swag.signals import Signals
 from swag.smooth import Moments, noisy_gradients
@@ -84,8 +84,7 @@ class SmoothGrad:
     def __post_init__(self) -> None:
         require_one_of("statistic", self.statistic, get_args(Moment))
         require_one_of("channels", self.channels, get_args(Channels))
-        if self.num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, got {self.num_samples}")
+        require_at_least("num_samples", self.num_samples, 1)
         if not self.noise >= 0:
             raise ValueError(f"noise must be at least 0, got {self.noise}")
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from swag.checks import require_one_of
+from swag.checks import require_at_least, require_one_of
 from swag.curves.fillings import MeanColour
 from swag.packing import CopiesOfImage, of_target, reads, target_scores
 from swag.protocols import Filling
@@ -44,8 +44,7 @@ class Occlusion:
 
     def __post_init__(self) -> None:
         for name in ("windows", "overlap"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            require_at_least(name, getattr(self, name), 1)
         require_one_of("score", self.score, get_args(TargetScore))
 
     @property
@@ -70,7 +69,7 @@ class Occlusion:
             signals,
             [self.num_forwards] * len(x_BCHW),
             perturb,
-            reads(signals, self.score),
+            reads(signals.classifier, self.score),
             in_threads=getattr(self.fill, "in_threads", False),
         )
         lost_BT = of_target(signals, self.score)[:, None].double() - torch.stack(hidden).double()
@@ -115,10 +114,8 @@ class HSIC:
     bandwidth: Bandwidth = "scores"
 
     def __post_init__(self) -> None:
-        if self.num_samples < 2:
-            raise ValueError(f"num_samples must be at least 2, got {self.num_samples}")
-        if self.cells < 1:
-            raise ValueError(f"cells must be at least 1, got {self.cells}")
+        require_at_least("num_samples", self.num_samples, 2)
+        require_at_least("cells", self.cells, 1)
         require_one_of("score", self.score, get_args(TargetScore))
         require_one_of("bandwidth", self.bandwidth, get_args(Bandwidth))
 
@@ -142,7 +139,7 @@ class HSIC:
             signals,
             [self.num_samples] * len(x_BCHW),
             perturb,
-            reads(signals, self.score),
+            reads(signals.classifier, self.score),
             in_threads=getattr(self.fill, "in_threads", False),
         )
         values = [self._dependence(shown_NS, s.double().cpu().numpy()) for s in scores]

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple, get_args
 import numpy as np
 from torch import Tensor
 
-from swag.checks import require_one_of
+from swag.checks import require_at_least, require_one_of
 from swag.explainers.lime import hidden_images, painted, shown_probability
 from swag.protocols import Segmenter
 from swag.rng import generator
@@ -40,8 +40,7 @@ class KernelSHAP:
     """Colour of hidden superpixels: their own mean, or 0 before normalisation."""
 
     def __post_init__(self) -> None:
-        if self.num_samples < 3:
-            raise ValueError(f"num_samples must be at least 3, got {self.num_samples}")
+        require_at_least("num_samples", self.num_samples, 3)
         require_one_of("fill", self.fill, get_args(Fill))
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from swag.checks import require_one_of
+from swag.checks import require_at_least, require_one_of
 from swag.packing import CopiesOfImage, target_probability
 from swag.protocols import Segmenter
 from swag.rng import generator
@@ -42,8 +42,7 @@ class LIME:
     """Colour of hidden superpixels: their own mean, or 0 before normalisation."""
 
     def __post_init__(self) -> None:
-        if self.num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, got {self.num_samples}")
+        require_at_least("num_samples", self.num_samples, 1)
         if self.kernel_width <= 0:
             raise ValueError(f"kernel_width must be positive, got {self.kernel_width}")
         if self.alpha <= 0:

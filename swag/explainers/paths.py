@@ -10,7 +10,7 @@ from torch import Tensor
 
 from swag.backgrounds import Background, RandomColours
 from swag.channels import Channels, over_channels
-from swag.checks import require_one_of
+from swag.checks import require_at_least, require_one_of
 from swag.curves.fillings import Black, blank_images
 from swag.integrated import Rule, contributions, num_points
 from swag.packing import CopiesOfImage, target_gradients
@@ -40,8 +40,7 @@ class IntegratedGradients:
     channels: Channels = "sum"
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, got {self.steps}")
+        require_at_least("steps", self.steps, 1)
         require_one_of("rule", self.rule, get_args(Rule))
         require_one_of("score", self.score, get_args(TargetScore))
         require_one_of("channels", self.channels, get_args(Channels))
@@ -83,8 +82,7 @@ class GradientSHAP:
     channels: Channels = "sum"
 
     def __post_init__(self) -> None:
-        if self.num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, got {self.num_samples}")
+        require_at_least("num_samples", self.num_samples, 1)
         require_one_of("score", self.score, get_args(TargetScore))
         require_one_of("channels", self.channels, get_args(Channels))
 

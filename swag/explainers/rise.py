@@ -10,6 +10,7 @@ import torch
 from skimage.transform import resize
 from torch import Tensor
 
+from swag.checks import require_at_least
 from swag.packing import CopiesOfImage, target_probability
 from swag.rng import generator
 from swag.signals import Signals
@@ -37,10 +38,8 @@ class RISE:
     """Chance of a cell to be kept."""
 
     def __post_init__(self) -> None:
-        if self.num_masks < 1:
-            raise ValueError(f"num_masks must be at least 1, got {self.num_masks}")
-        if self.cells < 2:
-            raise ValueError(f"cells must be at least 2, got {self.cells}")
+        require_at_least("num_masks", self.num_masks, 1)
+        require_at_least("cells", self.cells, 2)
         if not 0 < self.probability <= 1:
             raise ValueError(f"probability must be in (0, 1], got {self.probability}")
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from swag.checks import require_one_of
+from swag.checks import require_at_least, require_one_of
 from swag.explainers.regions import dilated_regions, grow, grow_fast, segmentations
 from swag.integrated import integrated_gradient, num_passes
 from swag.signals import Signals
@@ -36,8 +36,7 @@ class XRAI:
     algorithm: Algorithm = "full"
 
     def __post_init__(self) -> None:
-        if self.steps < 2:
-            raise ValueError(f"steps must be at least 2, got {self.steps}")
+        require_at_least("steps", self.steps, 2)
         require_one_of("algorithm", self.algorithm, get_args(Algorithm))
 
     @property

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
-from swag.checks import require_finite, require_fit, require_one_of
+from swag.checks import require_at_least, require_finite, require_fit, require_one_of
 from swag.curves.fillings import MeanColour
 from swag.curves.ranks import shared_ranks
 from swag.curves.scores import reader, whole_score
@@ -144,8 +144,7 @@ class FFidelity:
         for name in ("alpha", "beta"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in (0, 1], got {getattr(self, name)}")
-        if self.num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, got {self.num_samples}")
+        require_at_least("num_samples", self.num_samples, 1)
         require_one_of("score", self.score, get_args(TunedReading))
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from swag.checks import require_fit, require_one_of
+from swag.checks import require_at_least, require_fit, require_one_of
 from swag.classifier import Classifier
 from swag.rng import generator
 from swag.signals import Signals
@@ -44,8 +44,7 @@ class ParameterRandomisation:
     def __post_init__(self) -> None:
         require_one_of("order", self.order, get_args(Order))
         require_one_of("similarity", self.similarity, get_args(Similarity))
-        if self.num_steps < 1:
-            raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
+        require_at_least("num_steps", self.num_steps, 1)
 
     @property
     def num_explanations(self) -> int:
@@ -93,8 +92,7 @@ class EfficientRandomisation:
     """Of equal width, from a saliency's lowest to its highest value; more of them, more entropy."""
 
     def __post_init__(self) -> None:
-        if self.bins < 2:
-            raise ValueError(f"bins must be at least 2, got {self.bins}")
+        require_at_least("bins", self.bins, 2)
 
     def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
         require_fit(signals, saliency_BHW)

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from swag.checks import require_fit, require_one_of, require_positive
+from swag.checks import require_at_least, require_fit, require_one_of, require_positive
 from swag.rng import generator
 from swag.signals import Signals
 from swag.similarity import Similarity, similarity
@@ -39,7 +39,7 @@ class Sensitivity:
 
     def __post_init__(self) -> None:
         require_positive("radius", self.radius)
-        _require_samples(self.num_samples)
+        require_at_least("num_samples", self.num_samples, 1)
         require_one_of("statistic", self.statistic, get_args(Statistic))
 
     @property
@@ -82,7 +82,7 @@ class RelativeStability:
         require_one_of("against", self.against, get_args(Reference))
         require_positive("radius", self.radius)
         require_positive("epsilon", self.epsilon)
-        _require_samples(self.num_samples)
+        require_at_least("num_samples", self.num_samples, 1)
 
     @property
     def num_explanations(self) -> int:
@@ -162,8 +162,3 @@ def noisy_images(signals: Signals, radius: float, count: int) -> Iterator[Tensor
     for _ in range(count):
         noise = [torch.from_numpy(rng.uniform(-radius, radius, shape)).float() for rng in rngs]
         yield (batch.image_BCHW + torch.stack(noise).to(batch.device)).clamp(0, 1)
-
-
-def _require_samples(count: int) -> None:
-    if count < 1:
-        raise ValueError(f"num_samples must be at least 1, got {count}")

@@ -11,7 +11,7 @@ import torch
 from skimage.segmentation import felzenszwalb, quickshift, slic
 from torch import Tensor
 
-from swag.checks import require_one_of, require_positive
+from swag.checks import require_at_least, require_one_of, require_positive
 from swag.importance import Source, gradient_need, pixel_importance
 from swag.parallel import each
 from swag.signals import Signals
@@ -48,8 +48,7 @@ class SLIC:
         require_one_of("gradient", self.gradient, get_args(Source))
         require_one_of("implementation", self.implementation, get_args(Implementation))
         for name in ("num_segments", "max_iterations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            require_at_least(name, getattr(self, name), 1)
         for name in ("colour_weight", "gradient_weight"):
             require_positive(name, getattr(self, name))
 
@@ -149,8 +148,7 @@ class Felzenszwalb:
         require_positive("scale", self.scale)
         if not 0 <= self.sigma < math.inf:
             raise ValueError(f"sigma must be at least 0 and finite, got {self.sigma}")
-        if self.min_size < 1:
-            raise ValueError(f"min_size must be at least 1, got {self.min_size}")
+        require_at_least("min_size", self.min_size, 1)
 
     def __call__(self, signals: Signals) -> Tensor:
         image_BHWC = signals.batch.image_BCHW.permute(0, 2, 3, 1).cpu().double().numpy()

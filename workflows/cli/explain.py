@@ -76,14 +76,14 @@ def explain_image(
     if not output.parent.is_dir():
         raise UserError(f"--output {str(output)!r}: there is no folder {str(output.parent)!r}")
     architecture, weights = model
+    # Before a model is loaded in vain.
+    named = None if method is None else preset_of("explainer", method, EXPLAINERS)
     with as_user_error():
-        if method is not None:  # before a model is loaded in vain
-            preset_of("explainer", method, EXPLAINERS)
         spec = ModelSpec(architecture=architecture, weights=weights or "default")
         classifier = load_classifier(spec, device=default_device(), batch_size=32)
         picture = _picture(image, frame_of(preparation(spec)))
         chosen_method = method or swag.default_method(classifier, picture[None])
-    explainer = preset_of("explainer", chosen_method, EXPLAINERS)
+    explainer = preset_of("explainer", chosen_method, EXPLAINERS) if named is None else named
     device = classifier.device
     batch = swag.Batch(
         image_BCHW=picture[None].to(device), image_ids=(image.name,), **_target(target, device)
