@@ -19,7 +19,7 @@ from .heatmap import heatmap
 from .sections import Drawing
 from .source import Run
 from .tables import csv_of
-from .texts import MetricText
+from .wording import MetricText
 
 
 @dataclass(frozen=True, kw_only=True)

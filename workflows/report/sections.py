@@ -19,7 +19,7 @@ from .rows import by_variant, roar_scores
 from .source import Run
 from .sweeps import SweepPlot, sweep_of, sweep_panels
 from .tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
-from .texts import ROAR, MetricText
+from .wording import ROAR, MetricText
 
 MOST_METHODS = 20  # of which a table of a sweep, a plot of curves or a row of pictures is readable
 ROAR_NAME = "roar"

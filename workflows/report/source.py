@@ -17,8 +17,9 @@ from ..store.files import Folder
 from ..store.parts import Subject
 from .answers import correct_rows
 from .names import Labels, flat
-from .texts import MetricText, metric_text
+from .texts import metric_text
 from .tuned_texts import roar_cost, tuned_cost
+from .wording import MetricText
 
 
 class RunStore(Protocol):

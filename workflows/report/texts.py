@@ -3,50 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from . import names
 from .curve_texts import COLOURS, axes_of, definition_of, label_of
-from .judging_texts import JUDGING, JudgingText
+from .judging_texts import JUDGING
 from .tuned_texts import f_fidelity_definition, fractions_of, idsds_definition
+from .wording import MetricText
 
 FieldsOf = Mapping[str, Any]
 ANY = ""
 """As the usual name of a class whose label says what its fields are."""
 TRUTHS = {"boxes": "in a box of the object", "mask": "on the object's mask"}
 
-
-@dataclass(frozen=True)
-class MetricText:
-    """How a metric is written about."""
-
-    label: str
-    definition: str = ""
-    decimals: int | None = 3
-    """None: three significant digits."""
-    factor: float = 1.0
-    """What a stored value is multiplied by to be shown."""
-    unit: str = ""
-    curve_x: str = "Curve, from its start to its end"
-    curve_y: str = "Score"
-    falls: bool = False
-    """Whether good curves fall at once, so that they part in the lower left corner."""
-    from_zero: bool = True
-    """Whether the axis of curves begins at 0."""
-    points: tuple[float, ...] = ()
-    """Where on the x axis curves were scored; empty: evenly over all of it."""
-
-
-ROAR = MetricText(
-    "ROAR AUC",
-    "The most salient share of each image's pixels is replaced by the mean colour in training "
-    "and validation images and the model is trained anew; the score is the area under its "
-    "validation accuracy against that share (Hooker et al., 2019), once divided by the range "
-    "of shares and once plain. Each value is one repeat of the training.",
-    curve_x="Pixels removed",
-    curve_y="Accuracy after retraining",
-)
 
 WEAK_LOCALISATION = MetricText(
     "Localisation error",
@@ -74,17 +44,6 @@ def metric_text(name: str, fields: FieldsOf) -> MetricText:
     usual, write = known
     text = write(fields)
     return text if usual in {name, ANY} else replace(text, label=f"{text.label}, {name}")
-
-
-def _judging(write: Callable[[FieldsOf], JudgingText]) -> Callable[[FieldsOf], MetricText]:
-    def text(fields: FieldsOf) -> MetricText:
-        said = write(fields)
-        text = MetricText(said.label, said.definition, from_zero=False)
-        if not said.curve_x:
-            return text
-        return replace(text, curve_x=said.curve_x, curve_y=said.curve_y)
-
-    return text
 
 
 def _deletion(fields: FieldsOf) -> MetricText:
@@ -202,6 +161,6 @@ _KNOWN: Mapping[str, tuple[str, Callable[[FieldsOf], MetricText]]] = {
     "ROCAUC": ("roc_auc", _roc_auc),
     "MaskIoU": ("mask_iou", _mask_iou),
     "Efficiency": ("efficiency", _efficiency),
-    **{name: (ANY, _judging(write)) for name, write in JUDGING.items()},
+    **{name: (ANY, write) for name, write in JUDGING.items()},
 }
 """By class: the usual name, and what makes the text."""

@@ -18,7 +18,7 @@ from .names import Column, Labels
 from .paper import printed_kind
 from .sections import Drawing, Section
 from .tables import Table, TableCell
-from .texts import MetricText
+from .wording import MetricText
 
 ALPHA = 0.05
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)"}
