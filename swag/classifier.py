@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from swag.channels import with_channels
+from swag.forwards import CopyPasses, arranged
 from swag.layers import last_layer
 from swag.outputs import Output, check_outputs, logits_of, scores_of
 
@@ -59,6 +60,9 @@ class Classifier:
         self.cam_layer = cam_layer
         self.image_size = image_size
         self.output = output
+        self.copies = CopyPasses()
+        """How `copies_logits` goes through the model; set it before the first pass of copies."""
+        self._copies_model: nn.Module | None = None
         if len(mean) != len(std) or not len(mean):
             raise ValueError(
                 f"mean and std must have a number for each channel, got {len(mean)} and {len(std)}"
@@ -75,6 +79,7 @@ class Classifier:
         other = copy.copy(self)
         other.model = model
         other._blank_logit = {}
+        other._copies_model = None
         return other
 
     @property
@@ -123,6 +128,20 @@ class Classifier:
         """Return `logits` of any number of images, `batch_size` of them per pass."""
         chunks = torch.split(normalised_NCHW, self.batch_size)
         return torch.cat([self.logits(chunk) for chunk in chunks])
+
+    @torch.no_grad()
+    def copies_logits(self, normalised_NCHW: Tensor) -> Tensor:
+        """Return `all_logits` of perturbed copies, by the way through the model that `copies` says.
+
+        Other than "eager", it is of the weights that the model has when it is first taken.
+        """
+        if self._copies_model is None:
+            first_NCHW = normalised_NCHW[: self.batch_size]
+            self._copies_model = arranged(self.model, self.copies.forward, first_NCHW, self.output)
+        chunks = torch.split(normalised_NCHW, self.batch_size)
+        with self.copies.numbers(self.device):
+            outputs = [self._copies_model(chunk) for chunk in chunks]
+        return torch.cat([logits_of(found, self.output).float() for found in outputs])
 
     def scores(self, logit_BK: Tensor) -> Tensor:
         """Return the score of each class: a probability, but where `output` is "logit"."""

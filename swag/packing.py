@@ -98,7 +98,7 @@ def target_scores(
         else:
             for part, copies_TCHW in zip(parts, rows, strict=True):
                 perturb(part, copies_TCHW)
-        score_NK = read(classifier.all_logits(copies_NCHW[: parts[-1].rows.stop]))
+        score_NK = read(classifier.copies_logits(copies_NCHW[: parts[-1].rows.stop]))
         for part in parts:
             found[part.image].append(score_NK[part.rows, targets[part.image]].clone())
     return [torch.cat(values) for values in found]

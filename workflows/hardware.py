@@ -31,6 +31,12 @@ def tune_allocator() -> None:
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def full_precision() -> None:
+    """Let GPUs compute in float32, where convolutions take TensorFloat-32 by default."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def num_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

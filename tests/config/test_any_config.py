@@ -267,6 +267,8 @@ def right(draw: st.DrawFn) -> dict[str, Any]:
         "target": draw(st.sampled_from(["predicted", "label", "top:2", 1])),
         "shard_size": draw(st.integers(1, 10**15)),
         "batch_size": draw(st.integers(1, 10**15)),
+        "forward": draw(st.sampled_from(["eager", "folded"])),
+        "precision": draw(st.sampled_from(["float32", "bf16"])),
     }
 
 

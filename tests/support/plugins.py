@@ -28,6 +28,17 @@ from swagflow.errors import ImageError
 SIZE = 16
 
 
+def normalised_cnn(num_classes: int = 2) -> nn.Module:
+    """The same with batch normalisation, whose statistics are not those of an untrained one."""
+    layers = list(toy_cnn(num_classes).children())
+    for position, channels in ((4, 8), (1, 6)):
+        norm = nn.BatchNorm2d(channels)
+        nn.init.uniform_(norm.weight, 0.5, 2)
+        nn.init.normal_(norm.bias)
+        layers.insert(position, norm)
+    return nn.Sequential(*layers)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Squares:
     """Noise with a bright square; every `bad_every`-th image cannot be read."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from swag.forwards import CopyPasses
 from swag.protocols import TunedMetric
 from swag.targets import Target
 
@@ -109,6 +110,13 @@ def target_of(raw: Mapping[str, Any]) -> str:
         raise UserError(f"target: wanted predicted, label, top:K or a class, got {value!r}")
     with as_user_error():
         return str(Target.parse(value))
+
+
+def copies_of(raw: Mapping[str, Any]) -> CopyPasses:
+    """Return how perturbed copies go through the models. Raises UserError where that is no way."""
+    own = {name: raw[name] for name in ("forward", "precision") if name in raw}
+    with as_user_error():
+        return CopyPasses(**{"forward": Benchmark.forward, **own})
 
 
 def check_references(benchmark: Benchmark) -> None:

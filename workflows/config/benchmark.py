@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from swag.forwards import CopyPasses, Forward, Precision
 from swag.models import ModelSpec
 from swag.protocols import Explainer, ExplainerMetric, Metric
 
@@ -41,6 +42,10 @@ class Benchmark:
     """Images per part file, and per pass of the shared signals' memory."""
     batch_size: int = 32
     """Images per model pass."""
+    forward: Forward = "folded"
+    """How perturbed copies go through a model, which changes no number beyond rounding."""
+    precision: Precision = "float32"
+    """In which numbers they do; see `swag.forwards` for both."""
 
     def model_spec(self, dataset: str, model: str) -> ModelSpec:
         """Return a model as it is on a data set; on one that only trains, as where it validates."""
@@ -51,6 +56,11 @@ class Benchmark:
             if name in special:
                 return special[name]
         return self.models[model]
+
+    @property
+    def copies(self) -> CopyPasses:
+        """How perturbed copies go through the models."""
+        return CopyPasses(forward=self.forward, precision=self.precision)
 
     def explainer(self, name: str, model: str) -> Explainer:
         """Return an explainer as it is on a model."""

@@ -58,6 +58,8 @@ def describe_benchmark(
         target=benchmark.target,
         shard_size=benchmark.shard_size,
         batch_size=benchmark.batch_size,
+        forward=benchmark.forward,
+        precision=benchmark.precision,
         subjects={str(subject): about for subject, about in (subjects or {}).items()},
         num_images=dict(num_images or {}),
     )

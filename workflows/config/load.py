@@ -20,6 +20,7 @@ from ..errors import UserError
 from .asked import (
     check_references,
     checked_name,
+    copies_of,
     experiments_of,
     rankings_of,
     roar_of,
@@ -165,6 +166,8 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         target=target_of(raw),
         shard_size=_integer(raw.get("shard_size", 32), "shard_size", 1),
         batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),
+        forward=copies_of(raw).forward,
+        precision=copies_of(raw).precision,
     )
     check_references(benchmark)
     return without_idle_tunings(benchmark)

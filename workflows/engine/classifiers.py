@@ -60,11 +60,13 @@ class Classifiers:
 
     def _load(self, subject: Subject) -> Classifier:
         log.info("loading model %s for %s on %s", subject.model, subject.dataset, self._device)
-        return load_classifier(
+        classifier = load_classifier(
             self._benchmark.model_spec(*subject),
             device=self._device,
             batch_size=self._benchmark.batch_size,
         )
+        classifier.copies = self._benchmark.copies
+        return classifier
 
 
 def _kept(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 
+import torch
 from rich.console import Console
 
+from ..errors import as_user_error
 from ..store.failures import forget_errors
 from ..store.lock import one_driver
 from ..store.run_folder import Store
@@ -34,6 +36,8 @@ def compute(
     Raises:
         UserError: the folder holds something else; nothing in it has been touched then.
     """
+    with as_user_error():
+        opened.benchmark.copies.check_device(torch.device(dispatcher.resources.device))
     reconcile(store, opened.described)
     with one_driver(store.folder, store.uri, console):
         description = reconcile(store, opened.described)
@@ -52,7 +56,8 @@ def compute(
         store.folder.delete_all((*todo.plan.outdated, *todo.timings.outdated, *todo.replaced))
         if todo or not store.read_provenance():
             resources = asdict(dispatcher.resources)
-            store.write_provenance(provenance(opened.described.subjects, resources))
+            copies = opened.benchmark.copies
+            store.write_provenance(provenance(opened.described.subjects, resources, copies))
         if not todo:
             console.print("Nothing to compute: the run folder holds every row.")
             return False

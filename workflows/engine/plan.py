@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from ..config.identity import key_of
-from ..store.described import PREDICTED, Described
+from ..store.described import FLOAT32, PREDICTED, Described
 from ..store.parts import KEY_DIGITS, Cell, CellName, Part, Subject
 from .tuning_jobs import tuned_model
 
@@ -128,6 +128,8 @@ def cell_of(described: Described, name: CellName) -> Cell:
     }
     if described.target != PREDICTED:
         about["target"] = described.target
+    if described.precision != FLOAT32:
+        about["precision"] = described.precision
     if layer := described.cam_layer(name):
         about["cam_layer"] = layer
     if name.metric is None:

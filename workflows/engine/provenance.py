@@ -5,9 +5,12 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from swag.forwards import CopyPasses
 
 from ..hardware import description
 
@@ -24,13 +27,14 @@ PACKAGES = (
 
 
 def provenance(
-    subjects: Mapping[str, object], resources: Mapping[str, object]
+    subjects: Mapping[str, object], resources: Mapping[str, object], copies: CopyPasses
 ) -> dict[str, object]:
     """Return what a reader needs to judge or repeat a run.
 
     Args:
         subjects: fingerprints of data sets and models.
         resources: workers, threads and device of this run.
+        copies: how perturbed copies go through the models.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -40,6 +44,7 @@ def provenance(
         "hardware": description(),
         "resources": dict(resources),
         "precision": "float32, TensorFloat-32 off",
+        "perturbed_copies": asdict(copies),
         "subjects": dict(subjects),
     }
 

@@ -12,7 +12,7 @@ import torch
 
 from ..config.benchmark import Benchmark
 from ..errors import StorageError
-from ..hardware import tune_allocator
+from ..hardware import full_precision, tune_allocator
 from ..store.tracebacks import Failure
 from .resources import Resources
 
@@ -126,6 +126,7 @@ class InProcess:
         self, worker: type[Worker[ItemT, ReportT]], job: Job, items: Sequence[ItemT]
     ) -> Iterator[ReportT]:
         tune_allocator()
+        full_precision()
         torch.set_num_threads(self.resources.threads_with(torch.cuda.device_count()))
         single = worker(job.benchmark, job.uri, self.resources.device)
         if job.tell and isinstance(single, Telling):

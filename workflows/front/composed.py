@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from swag.forwards import CopyPasses
 from swag.models import ModelSpec, Preparation, load_classifier, preparation
 from swag.protocols import ExplainerMetric, Metric
 from swag.targets import Target
@@ -41,12 +42,14 @@ def composed(
     """Return the benchmark of some models, data, explainers and metrics.
 
     Args:
-        settings: name, seed, target, shard_size and batch_size.
+        settings: name, seed, target, shard_size, batch_size, forward and precision.
 
     Raises:
         UserError: a name or a setting cannot be used; see also `datasets_of`.
     """
     checked_name(settings["name"], "name")
+    with as_user_error():
+        CopyPasses(forward=settings["forward"], precision=settings["precision"])
     with as_user_error("target"):
         settings["target"] = str(Target.parse(settings["target"]))
     datasets = datasets_of(

@@ -12,6 +12,8 @@ from weakref import finalize
 
 from rich.console import Console
 
+from swag.forwards import Forward, Precision
+
 from ..engine.resources import choose_resources
 from .composed import Pictures, composed
 from .given import explainers_of, metrics_of, models_of
@@ -34,6 +36,8 @@ def evaluate(  # noqa: PLR0913 - each may be left out
     seed: int = 0,
     batch_size: int = 32,
     shard_size: int = 32,
+    forward: Forward = "folded",
+    precision: Precision = "float32",
     name: str = "evaluation",
     retry_errors: bool = False,
     progress: bool = True,
@@ -69,6 +73,8 @@ def evaluate(  # noqa: PLR0913 - each may be left out
         seed: of whatever a method or metric draws.
         batch_size: images per model pass.
         shard_size: images whose results are stored together.
+        forward, precision: how, and in which numbers, perturbed copies go through a model; see
+            `swag.forwards`.
         name: what the report calls it.
         retry_errors: compute rows with an error again.
         progress: tell how far it is.
@@ -95,6 +101,8 @@ def evaluate(  # noqa: PLR0913 - each may be left out
         target=str(target),
         shard_size=shard_size,
         batch_size=batch_size,
+        forward=forward,
+        precision=precision,
     )
     console = Console(stderr="ipykernel" not in sys.modules, quiet=not progress)
     dispatcher = dispatcher_for(choose_resources(workers, device=device))

@@ -15,7 +15,7 @@ import torch
 from ..config.benchmark import Benchmark
 from ..engine.resources import Resources
 from ..engine.work import ItemT, Worker, run_ahead
-from ..hardware import tune_allocator
+from ..hardware import full_precision, tune_allocator
 from ..logs import setup_worker
 from .session import gpus_of_node
 
@@ -36,6 +36,7 @@ class Actor:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         setup_worker(log_level)
         tune_allocator()
+        full_precision()
         torch.set_num_threads(resources.threads_with(gpus_of_node()))
         self._worker = worker(benchmark, uri, resources.device)
 

@@ -19,6 +19,7 @@ from .parts import CellName, Subject
 Fields = dict[str, Any]
 """Class, version and fields of a configured object."""
 PREDICTED = "predicted"
+FLOAT32 = "float32"
 TUNED_WITH = "tuned_with"
 CAM_LAYER = "cam_layer"
 CHECKSUM = b"# sha256 of what follows: "
@@ -54,6 +55,9 @@ class Described:
     """Which class of an image is explained."""
     shard_size: int = 32
     batch_size: int = 32
+    forward: str = "eager"
+    precision: str = FLOAT32
+    """As `swagflow.config.benchmark.Benchmark` has them; versions before 0.2 knew one of each."""
     subjects: dict[str, Fields] = field(default_factory=dict)
     """By "data set/model": the fingerprint of the images, and the model with its weights'; and
     `cam_layer`, Grad-CAM's, where none is named and it is not simply the last with a map."""
