@@ -8,7 +8,6 @@ from typing import ClassVar, Literal, cast, get_args
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 from torch import Tensor
 
 from swag.checks import require_at_least, require_finite, require_fit, require_one_of
@@ -214,6 +213,8 @@ def spearman(first_BS: np.ndarray, second_BS: np.ndarray) -> np.ndarray:
 
     NaN where the values of a row are all the same.
     """
+    from scipy.stats import rankdata  # noqa: PLC0415 - a sixth of all that is imported
+
     centred = [
         rank_BS - rank_BS.mean(1, keepdims=True)
         for rank_BS in (rankdata(values, axis=1) for values in (first_BS, second_BS))
