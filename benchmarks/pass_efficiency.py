@@ -21,7 +21,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -36,11 +36,13 @@ from swag import protocols
 from swag.catalog import EXPLAINERS
 from swag.classifier import Classifier
 from swag.explainers.controls import Centre
+from swag.forwards import CopyPasses, Forward
 from swag.metrics.deletion import Deletion
 from swag.models import ModelSpec, load_classifier
 from swag.protocols import Explainer
 from swag.signals import GRADIENTS, Signals
 from swag.types import Batch
+from swagflow.config.benchmark import Benchmark
 from swagflow.hardware import default_device, description, tune_allocator
 
 MODELS = ("tiny_vgg", "tiny_resnet", "resnet50")
@@ -190,6 +192,7 @@ def compare(name: str, options: argparse.Namespace) -> list[Mapping[str, Any]]:
     classes = 10 if name.startswith("tiny") else 1000
     spec = ModelSpec(architecture=name, weights="random:0", num_classes=classes)
     classifier = load_classifier(spec, device=device, batch_size=options.batch_size)
+    classifier.copies = CopyPasses(forward=options.forward)
     image_BCHW = photographs(options.images, input_size(classifier)).to(device)
     batch = Batch(image_BCHW=image_BCHW, image_ids=tuple(map(str, range(options.images))))
     alone = model_tasks(classifier)
@@ -241,6 +244,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--forward",
+        choices=get_args(Forward),
+        default=Benchmark.forward,
+        help="of perturbed copies",
+    )
     parser.add_argument("--slic", choices=["skimage", "torch"], help="default: the catalog's")
     parser.add_argument("--device", default=str(default_device()))
     parser.add_argument("--json", type=Path, help="write the results here too")
@@ -253,6 +262,7 @@ def main() -> None:
         "versions": {name: version(name) for name in VERSIONS},
         "images": options.images,
         "batch_size": options.batch_size,
+        "forward": options.forward,
         "repeats": options.repeats,
     }
     print(json.dumps(about))
