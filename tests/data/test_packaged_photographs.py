@@ -10,6 +10,8 @@ import skimage.data
 import torch
 from rich.console import Console
 
+import swagflow
+from swag.metrics import Deletion
 from swagflow.cli.run import run_benchmark
 from swagflow.config.load import load_benchmark
 from swagflow.data import PackagedPhotographs, Resize, photographs
@@ -105,3 +107,18 @@ def test_the_benchmark_of_them_runs_without_a_download(tmp_path: Path) -> None:
     html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "SqueezeNet 1.1" in html
     assert "espresso" in html
+
+
+def test_the_front_takes_a_network_by_its_name() -> None:
+    images_BCHW = torch.stack(
+        [PackagedPhotographs().open().load(name).image_CHW for name in ("chelsea", "coffee")]
+    )
+    results = swagflow.evaluate(
+        "pypi/squeezenet1_1",
+        images_BCHW,
+        explainers=["random", "guided_backprop"],
+        metrics={"short": Deletion(steps=4)},
+    )
+    table = results.table().set_index("explainer")
+    assert set(table["model"]) == {"squeezenet1_1"}
+    assert table.loc["guided_backprop", "mean"] < table.loc["random", "mean"]
