@@ -10,7 +10,7 @@ with the 95 % bootstrap interval over the run's images. The paper's numbers are 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,8 +41,13 @@ Printed = dict[str, dict[str, float]]
 class Subject:
     """What a metric says on one data set and model: images down, methods across."""
 
-    name: str
+    dataset: str
+    model: str
     values: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}, {self.model}"
 
     def tau(self, printed: dict[str, float]) -> str:
         """Return Kendall's tau with a column of the paper."""
@@ -72,12 +77,19 @@ def printed_columns(table: PrintedTable) -> Printed:
     return found
 
 
-def subjects(results: Results, metric: str) -> list[Subject]:
-    """The values of a metric, of the images that have one for every method."""
+def subjects(results: Results, metric: str, methods: Collection[str] = ()) -> list[Subject]:
+    """The values of a metric, of the images that have one for every method.
+
+    Args:
+        methods: only these; none: all.
+    """
     frame = results.frame
-    rows = frame[frame["metric"] == metric]
+    rows = frame[(frame["metric"] == metric) & frame["value"].notna()]
+    rows = rows[rows["explainer"].isin(methods)] if methods else rows
+    # An experiment each may have them.
+    rows = rows.drop_duplicates(["dataset", "model", "explainer", "image_id"])
     return [
-        Subject(f"{dataset}, {model}", _wide(own))
+        Subject(dataset, model, _wide(own))
         for (dataset, model), own in rows.groupby(["dataset", "model"], sort=False)
     ]
 
@@ -104,6 +116,7 @@ def beside_the_paper(results: Results, table: PrintedTable) -> Iterator[str]:
     if "variant" in rows:
         rows = rows[rows["variant"] == "single"]
     rows = rows[rows["explainer"].isin({name for values in printed.values() for name in values})]
+    rows = rows[rows["n"] > 0]
     if rows.empty:
         return
     cells = rows.assign(subject=rows["dataset"] + ", " + rows["model"])
@@ -130,14 +143,9 @@ def _intervals(cells: pd.DataFrame) -> pd.Series:
     return " (" + low + " to " + high + ")"
 
 
-def orders(results: Results) -> Iterator[str]:
+def orders(found: Sequence[Subject], printed: Printed) -> Iterator[str]:
     """The methods of Table 1, best first."""
-    printed = printed_columns("table1")
-    known = set(next(iter(printed.values())))
-    means = {
-        subject.name: {m: float(subject.values[m].mean()) for m in subject.values if m in known}
-        for subject in subjects(results, DELETION)
-    }
+    means = {subject.name: dict(subject.values.mean()) for subject in found}
     theirs = {f"paper: {n}": v for n, v in printed.items() if n.startswith("imagenet")}
     yield "\n### Order by deletion, best first\n"
     for name, values in (means | theirs).items():
@@ -145,30 +153,28 @@ def orders(results: Results) -> Iterator[str]:
         yield f"- {name}: {', '.join(METHODS[method] for method in ordered)}"
 
 
-def agreement(results: Results) -> Iterator[str]:
+def agreement(found: Sequence[Subject], printed: Printed) -> Iterator[str]:
     """Kendall's tau of each of the run's columns with each of the paper's."""
-    found = subjects(results, DELETION)
     yield "\n### Kendall's tau with the paper's columns of Table 1"
-    rows = [
-        [name, *(subject.tau(values) for subject in found)]
-        for name, values in printed_columns("table1").items()
-    ]
-    yield from markdown(["paper", *(subject.name for subject in found)], rows)
+    heads = [f"{subject.name} ({len(subject.values)} images)" for subject in found]
+    rows = [[name, *(subject.tau(values) for subject in found)] for name, values in printed.items()]
+    yield from markdown(["paper", *heads], rows)
 
 
 def robustness(results: Results, described: Described) -> Iterator[str]:
     """Kendall's tau of deletion's order with that of each other curve, over the same methods."""
-    others = [name for name in results.metrics if name not in {DELETION, TIME}]
-    frame = results.frame
-    by_deletion = frame[frame["metric"] == DELETION]
     rows = []
-    for metric in dict.fromkeys(others):
+    for metric in dict.fromkeys(results.metrics):
+        if metric in {DELETION, TIME}:
+            continue
         sign = 1.0 if described.higher_is_better(metric) else -1.0
         for subject in subjects(results, metric):
-            dataset, _, model = subject.name.partition(", ")
-            own = by_deletion[(by_deletion["dataset"] == dataset) & (by_deletion["model"] == model)]
-            own = own[own["explainer"].isin(list(subject.values))]
-            rows.append([metric, subject.name, *_compared(_wide(own), subject.values, sign)])
+            (own,) = (
+                each
+                for each in subjects(results, DELETION, list(subject.values))
+                if each.name == subject.name
+            )
+            rows.append([metric, subject.name, *_compared(own.values, subject.values, sign)])
     if not rows:
         return
     yield "\n### Kendall's tau with the order by deletion"
@@ -199,7 +205,13 @@ def main() -> None:
     for table in TABLES:
         for line in beside_the_paper(results, table):
             print(line)
-    for lines in (orders(results), agreement(results), robustness(results, described)):
+    printed = printed_columns("table1")
+    found = subjects(results, DELETION, next(iter(printed.values())))
+    for lines in (
+        orders(found, printed),
+        agreement(found, printed),
+        robustness(results, described),
+    ):
         for line in lines:
             print(line)
 
