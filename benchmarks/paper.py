@@ -122,8 +122,8 @@ def beside_the_paper(results: Results, table: PrintedTable) -> Iterator[str]:
     cells = rows.assign(subject=rows["dataset"] + ", " + rows["model"])
     text = cells["mean"].map("{:.3f}".format) + _intervals(cells)
     shown = cells.assign(text=text).pivot(index="explainer", columns="subject", values="text")
-    counts = cells.groupby("subject", sort=False)["n"].min()
-    heads = [f"{name} ({counts[name]} images)" for name in counts.index]
+    counts = cells.groupby("subject", sort=False)["n"].unique()
+    heads = [f"{name} ({_images(counts[name])})" for name in counts.index]
     yield f"\n### {title}"
     yield from markdown(
         ["method", *heads, *(f"paper: {name}" for name in printed)],
@@ -136,6 +136,11 @@ def beside_the_paper(results: Results, table: PrintedTable) -> Iterator[str]:
             for method in dict.fromkeys(cells["explainer"])
         ],
     )
+
+
+def _images(counts: Sequence[int]) -> str:
+    least, most = min(counts), max(counts)
+    return f"{most} images" if least == most else f"{least} to {most} images"
 
 
 def _intervals(cells: pd.DataFrame) -> pd.Series:
