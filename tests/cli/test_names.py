@@ -13,6 +13,7 @@ from rich.console import Console
 from swag.adapters.names import LIBRARIES
 from swag.catalog import BACKGROUNDS, EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
 from swag.models import model_names
+from swag.models.pypi_models import FILES
 from swagflow.cli import names
 from swagflow.cli.costs import cost_tables
 from swagflow.cli.list import list_names, show_list
@@ -55,15 +56,16 @@ def test_data_sets_are_those_that_configurations_can_name() -> None:
 
 
 def test_models_are_those_that_can_be_built() -> None:
-    *listed, timms, hubs = names.models()
-    assert [entry.name for entry in listed] == model_names()
-    assert (timms.name, hubs.name) == ("timm/NAME", "hf/NAME")
+    listed = [entry.name for entry in names.models()]
+    packaged = [f"pypi/{name}" for name in FILES]
+    assert listed == [*model_names(), "timm/NAME", "hf/NAME", *packaged]
 
 
 def test_timms_models_are_named_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     monkeypatch.setitem(sys.modules, "transformers", None)
-    assert [entry.name for entry in names.models()] == model_names()
+    listed = [entry.name for entry in names.models()]
+    assert listed == [*model_names(), *(f"pypi/{name}" for name in FILES)]
 
 
 def test_benchmarks_are_configurations_that_load() -> None:

@@ -50,7 +50,8 @@ def cells(benchmark: Benchmark) -> set[tuple[str, str, str, str | None]]:
 
 @pytest.mark.parametrize("name", config_names())
 def test_every_configuration_is_valid(name: str) -> None:
-    needed = ["datasets.image_folder.root=PHOTOS"] if name == "image-folder" else []
+    own = name in {"image-folder", "real-networks"}
+    needed = ["datasets.image_folder.root=PHOTOS"] if own else []
     benchmark = load_benchmark(name, needed)
     assert cells(benchmark)
 

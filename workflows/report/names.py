@@ -54,6 +54,7 @@ DATA = {
     "stanford_dogs": "Stanford Dogs",
     "flowers102": "Flowers 102",
     "digit_scenes": "Digit scenes",
+    "photographs": "Photographs",
     "image_folder": "Image folder",
 }
 MODELS = {
@@ -61,6 +62,8 @@ MODELS = {
     "resnet50": "ResNet50",
     "tiny_vgg": "Tiny VGG",
     "tiny_resnet": "Tiny ResNet",
+    "squeezenet1_1": "SqueezeNet 1.1",
+    "efficientnet_lite0": "EfficientNet-Lite0",
 }
 KINDS = {
     "control": "Controls, which know nothing of the model",
@@ -99,7 +102,7 @@ class Labels:
     def model(self, name: str, dataset: str) -> str:
         own = self._described.on.get(name, {}).get(dataset)
         fields = own or self._described.models.get(name, {})
-        architecture = fields.get("architecture", name)
+        architecture = str(fields.get("architecture", name)).removeprefix("pypi/")
         if architecture == name:
             return MODELS.get(name, name)
         return f"{name} ({MODELS.get(architecture, architecture)})"
