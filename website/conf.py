@@ -62,10 +62,10 @@ def put_in(_app: Sphinx, name: str, content: list[str]) -> None:
     content[0] = mark.sub(lambda match: GENERATED[match[1]](), content[0]) + contents
 
 
-def as_rst(  # noqa: PLR0917 - Sphinx calls it so
+def as_rst(
     _app: Sphinx, _what: str, _name: str, _obj: object, _options: object, lines: list[str]
 ) -> None:
-    """Turn a docstring's code in single backticks, and its bars, to what docutils takes them for."""
+    """Turn a docstring's code in single backticks, and its bars, to what docutils reads."""
     text = "\n".join(lines).replace("|", r"\|")
     text = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", text)
     lines[:] = re.sub(r"(?<=\w``)(?=[a-z])", r"\\ ", text).split("\n")
