@@ -59,7 +59,7 @@ def text() -> str:
 
 def table(frame: pd.DataFrame) -> str:
     """Return rows as a table of Markdown, numbers to four significant digits."""
-    head = list(frame.columns)
+    head = [_cell(name) for name in frame.columns]
     rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
 
