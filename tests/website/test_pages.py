@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -53,7 +54,7 @@ def test_the_calls_of_a_page_name_what_there_is(page: str) -> None:
             _load(options, files)
 
 
-def _load(options: dict[str, object], files: dict[str, str]) -> None:
+def _load(options: dict[str, Any], files: dict[str, str]) -> None:
     """Load a call's configuration; what is the reader's own is left to the pages that run."""
     name = options["config"] or options["benchmark"]
     if str(name) in files:
