@@ -10,7 +10,7 @@ FAST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 SLOW := $(BIN)/pytest -n 2 --dist loadfile -m 'slow and not gpu' --timeout 900
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark test check fast format lint types slow chaos clean
+.PHONY: help benchmark test check fast format lint types slow docs chaos clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -18,7 +18,7 @@ help: ## list the commands
 benchmark: $(VENV)/.installed ## install what is missing, then run the full benchmark
 	$(BIN)/swagflow run full-benchmark $(ARGS)
 
-test: format lint types ## the complete gate: format, lint, types, all tests, and how much of the code they run
+test: format lint types docs ## the complete gate: format, lint, types, the site, all tests, and how much of the code they run
 	$(FAST) --cov --cov-report= $(ARGS)
 	$(SLOW) --cov --cov-append --cov-report= $(ARGS)
 	$(BIN)/coverage report --skip-covered --fail-under 95
@@ -39,6 +39,10 @@ fast: $(VENV)/.installed-dev
 
 slow: $(VENV)/.installed-dev
 	$(SLOW) $(ARGS)
+
+docs: $(VENV)/.installed-dev ## build the site into build/site; EXAMPLE=RUN shows that run's report in it
+	$(if $(EXAMPLE),,$(BIN)/swagflow run example --config website/example.yaml --run-dir build/example --workers 0)
+	$(if $(EXAMPLE),SWAGFLOW_EXAMPLE=$(EXAMPLE)) $(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees -c website . build/site
 
 chaos: $(VENV)/.installed-dev ## kill every process of a run in every way and phase, and run it again: hours
 	SWAGFLOW_CHAOS=2 $(BIN)/pytest -m slow tests/chaos $(ARGS)

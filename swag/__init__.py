@@ -1,5 +1,7 @@
 """Explanations of image classifiers and how faithful they are: PyTorch in, tensors out."""
 
+from importlib.metadata import version as _version
+
 from swag.api import explain, score
 from swag.catalog import BACKGROUNDS, EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
 from swag.classifier import Classifier
@@ -27,4 +29,10 @@ __all__ = [
     "explain",
     "score",
 ]
-__version__ = "0.2.0"
+
+
+def __getattr__(name: str) -> str:
+    """Return `__version__` when it is asked for: code on a cluster need not be an installation."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _version("swagflow")

@@ -55,6 +55,18 @@ def test_a_wrong_run_is_refused(
     assert {path.name for path in tmp_path.iterdir()} == {"FILE"}
 
 
+@pytest.mark.parametrize("call", [("status",), ("report",), ("check",), (*SMALL, "--run-dir")])
+def test_a_run_folder_of_a_newer_schema_is_refused_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], call: tuple[str, ...]
+) -> None:
+    file = tmp_path / "benchmark.yaml"
+    file.write_text("schema_version: 99\nname: of tomorrow\n")
+    told = said([*call, str(tmp_path)], capsys)
+    assert told.count("has schema version 99, and this swagflow reads up to 1") == 1
+    assert file.read_text() == "schema_version: 99\nname: of tomorrow\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["benchmark.yaml"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = ROOT / "cluster"
 LAUNCHERS = ("aws.yaml", "gcp.yaml")
 MANIFESTS = ("kuberay/raycluster.yaml", "kuberay/rayjob.yaml")
+WHEEL = "dist/*.whl"
 SCRIPT = CLUSTER / "swagflow.sbatch"
 
 
@@ -185,20 +185,24 @@ def test_dockerfile_is_well_formed() -> None:
             assert "pip install" not in argument or "--no-cache-dir -c constraints.txt" in argument
         if name == "COPY":
             sources = [word for word in argument.split()[:-1] if not word.startswith("--")]
-            assert all((ROOT / source).exists() for source in sources)
+            assert [source for source in sources if not (ROOT / source).exists()] in ([], [WHEEL])
     assert not any(name == "USER" and "root" in argument for name, argument in steps)
 
 
 def test_image_context_holds_what_the_build_needs_and_no_more() -> None:
     lines = (ROOT / ".dockerignore").read_text().split()
     kept = {line[1:] for line in lines if line.startswith("!")}
+    copied = [argument.split()[1:-1] for name, argument in instructions() if name == "COPY"]
     assert "*" in lines
-    assert all((ROOT / name).exists() for name in kept)
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    folders = settings["tool"]["setuptools"]["package-dir"].values()
-    needed = {*folders, "pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
-    assert len(needed) == 8
-    assert kept == needed
+    assert copied == [["constraints.txt"], [WHEEL]]
+    assert kept == {"constraints.txt", Path(WHEEL).parent.name}
+
+
+def test_the_image_is_made_of_the_wheel_with_all_extras() -> None:
+    _, install = instructions()[-1]
+    assert install.endswith('"$(ls ./swagflow-*.whl)[all]"')
+    page = (CLUSTER / "docker.md").read_text()
+    assert page.index("pip wheel --no-deps --wheel-dir dist .") < page.index("docker build")
 
 
 def test_what_is_installed_on_machines_has_all_extras() -> None:
@@ -206,7 +210,7 @@ def test_what_is_installed_on_machines_has_all_extras() -> None:
     lines = [line for path in files if path.is_file() for line in path.read_text().splitlines()]
     installs = [line for line in lines if re.search(r"-c constraints\.txt.* '?\.", line)]
     assert len(installs) == 6
-    assert all(" '.[all]'" in line for line in installs)
+    assert all(re.search(r" '\.\[all\]'|\.whl\)\[all\]", line) for line in installs)
 
 
 def test_all_files_name_the_pinned_ray() -> None:

@@ -28,7 +28,7 @@ double(twice(1))
 """
 MAX_LINES = 300
 MAX_FUNCTION_LINES = 45
-PACKAGES = ("swag", "workflows", "tests", "benchmarks")
+PACKAGES = ("swag", "workflows", "tests", "benchmarks", "website")
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -108,7 +108,7 @@ def test_untyped_and_wrongly_typed_code_is_rejected(project: Path) -> None:
         )
     done = run("mypy", cwd=project)
     assert done.returncode == 1
-    for package in ("swag", "swagflow", "tests", "benchmarks"):
+    for package in ("swag", "swagflow", "tests", "benchmarks", "website"):
         said = [line for line in done.stdout.splitlines() if line.startswith(f"{package}/")]
         assert any("no-untyped-def" in line for line in said), package
         assert any("return-value" in line for line in said), package

@@ -58,10 +58,13 @@ def test_the_packages_listed_are_the_folders_there_are() -> None:
 
 
 def test_there_is_one_version() -> None:
-    version = settings()["project"]["version"]
+    assert settings()["project"]["dynamic"] == ["version"]
+    assert settings()["tool"]["setuptools"]["dynamic"]["version"] == {
+        "attr": "swagflow.__version__"
+    }
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
     newest = (ROOT / "CHANGELOG.md").read_text().partition("\n## [")[2].partition("]")[0]
-    assert {version, swag.__version__, swagflow.__version__, str(cited), newest} == {version}
+    assert {swag.__version__, str(cited), newest} == {swagflow.__version__}
 
 
 def tracked(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from .options import Verbose
 
 app = typer.Typer(
     name="swagflow",
-    help="Which explanation of a CNN is faithful? Benchmarks on whole validation sets.",
+    help="Which explanation of an image classifier is faithful? Benchmarks on validation sets.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

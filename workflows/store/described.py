@@ -22,6 +22,9 @@ PREDICTED = "predicted"
 FLOAT32 = "float32"
 TUNED_WITH = "tuned_with"
 CAM_LAYER = "cam_layer"
+SCHEMA_VERSION = 1
+"""Of a run folder: which files it has, and what their columns and the keys of benchmark.yaml mean.
+It is raised where a reader of the version before would mistake something; additions leave it."""
 CHECKSUM = b"# sha256 of what follows: "
 """What the first line begins with; versions before 0.2 did not write it."""
 READS_LAYER = "reads_layer"
@@ -33,6 +36,8 @@ FOR_READERS = ("kind", "higher_is_better", "is_timing", "about", TUNED_WITH, REA
 class Described:
     """A benchmark as its run folder keeps it: the one reader and writer of benchmark.yaml."""
 
+    schema_version: int = SCHEMA_VERSION
+    """Of the folder; 1 where nothing is said, as before it was written down."""
     name: str
     datasets: dict[str, Fields]
     models: dict[str, Fields]
@@ -69,13 +74,16 @@ class Described:
         """Return what the benchmark.yaml of a run folder says.
 
         Raises:
-            UserError: it is damaged or no description of a benchmark.
+            UserError: it is damaged, no description of a benchmark, or of a newer schema version
+                than this one knows.
         """
         line, _, text = content.partition(b"\n")
         try:
             if line.startswith(CHECKSUM) and line.strip() != _checksum(text):
                 raise ValueError("it is not what was written")
-            return TypeAdapter(cls).validate_python(yaml.safe_load(content))
+            plain = yaml.safe_load(content)
+            _require_known_schema(plain, uri)
+            return TypeAdapter(cls).validate_python(plain)
         except ValidationError as error:
             first = error.errors()[0]
             problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -165,6 +173,18 @@ class Described:
             for explainer in experiment.explainers
         ]
         return list(dict.fromkeys(names))
+
+
+def _require_known_schema(plain: object, uri: str) -> None:
+    """Refuse what a later version wrote, before any other of its keys is looked at."""
+    version = plain.get("schema_version", 1) if isinstance(plain, dict) else 1
+    if type(version) is not int or version < 1:
+        raise ValueError(f"schema_version: wanted a number from 1, got {version!r}")
+    if version > SCHEMA_VERSION:
+        raise UserError(
+            f"the run folder {uri!r} has schema version {version}, and this swagflow reads up to "
+            f"{SCHEMA_VERSION}; use the newer swagflow that wrote it, or choose another --run-dir"
+        )
 
 
 def _checksum(text: bytes) -> bytes:

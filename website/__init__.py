@@ -1,0 +1,1 @@
+"""The documentation site: what Sphinx adds to the pages in docs/ and elsewhere."""
