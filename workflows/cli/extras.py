@@ -21,6 +21,7 @@ IMPORTED = {
     "timm": ("timm",),
     "transformers": ("transformers",),
     "hdf5": ("h5py",),
+    "fast": ("numba",),
     "adapters": ("captum", "pytorch_grad_cam", "saliency", "shap", "torchcam", "zennit"),
 }
 """What each extra brings, as it is imported."""
