@@ -19,7 +19,7 @@ def compiled(*fast: str) -> Callable[[Function], Function]:
     user's cache; where that cannot be either, every process compiles anew. Functions let go of the
     interpreter, so that threads work side by side.
     """
-    options: dict[str, Any] = {"nogil": True, "fastmath": set(fast)}
+    options: dict[str, Any] = {"nogil": True, "fastmath": set(fast), "error_model": "numpy"}
 
     def decorate(function: Function) -> Function:
         try:

@@ -18,6 +18,7 @@ PACKAGES = (
     "scikit-image",
     "numpy",
     "scipy",
+    "numba",
     "ray",
     "pyarrow",
 )
