@@ -14,6 +14,8 @@ from skimage import data
 from skimage.transform import resize
 from torch import Tensor
 
+from swag.denormals import flushed
+
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 
 
@@ -56,11 +58,26 @@ def synchronise(device: torch.device) -> None:
 
 def in_turns(tasks: Sequence[Task], repeats: int, device: torch.device) -> list[Seconds]:
     """Return each task's median seconds per image, after a round that does not count."""
-    rounds = [[measured(task, device) for task in tasks] for _ in range(repeats + 1)][1:]
+    with flushed():
+        rounds = [[measured(task, device) for task in tasks] for _ in range(repeats + 1)][1:]
     return [
         Seconds(*(median(values) / task.images for values in zip(*turns, strict=True)))
         for task, turns in zip(tasks, zip(*rounds, strict=True), strict=True)
     ]
+
+
+def require_plausible(forward: float, backward: float) -> None:
+    """Refuse a unit that no efficiency can be told in, from seconds a pass.
+
+    Raises:
+        SystemExit: a backward pass takes nothing, or ten times a forward pass.
+    """
+    if not 0 < backward < 10 * forward:
+        raise SystemExit(
+            f"a forward pass takes {1000 * forward:.2f} ms and a backward pass "
+            f"{1000 * backward:.2f} ms, of which no efficiency can be told; a backward pass takes "
+            "one to three times a forward pass: let nothing else run, or raise --repeats"
+        )
 
 
 def photographs(count: int, size: tuple[int, int]) -> Tensor:

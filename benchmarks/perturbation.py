@@ -30,7 +30,9 @@ from skimage import data
 from skimage.transform import resize
 from torch import Tensor, nn
 
+from benchmarks.measure import require_plausible
 from swag.classifier import Classifier
+from swag.denormals import flushed
 from swag.explainers.lime import LIME
 from swag.explainers.rise import RISE
 from swag.explainers.xrai import XRAI
@@ -214,6 +216,9 @@ def compare(
         return measured(lambda: run(classifier, image_BCHW, count), device).scaled(share)
 
     one = best_pass(real, backward=method.backward)
+    if method.backward:
+        alone = best_pass(real, backward=False)
+        require_plausible(alone.processor, one.processor - alone.processor)
     demanded = one.scaled(method.passes_per_count * full)
     lines = [
         f"\n{method.name}: {method.passes_per_count * full} passes an image; ResNet50 "
@@ -270,7 +275,9 @@ def main() -> None:
     print(description(), f"threads: {torch.get_num_threads()}, images: {options.images}")
     for method in METHODS:
         if method.name in options.methods:
-            print(*compare(method, cheap, real, image_BCHW, counts[method.name]), sep="\n")
+            with flushed():
+                lines = compare(method, cheap, real, image_BCHW, counts[method.name])
+            print(*lines, sep="\n")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from swag.catalog import EXPLAINERS, METRICS
 from swag.classifier import Classifier, frozen
 from swag.default import WITH_RELU, default_method
+from swag.denormals import flushed
 from swag.lookup import preset
 from swag.protocols import Explainer, Metric
 from swag.signals import Signals
@@ -63,7 +64,7 @@ def explain(
     >>> explain(model, torch.rand(2, 3, 64, 64), method="grad_cam").shape
     torch.Size([2, 64, 64])
     """
-    with _classifier(model, classifier_options) as classifier:
+    with flushed(), _classifier(model, classifier_options) as classifier:
         batch = _batch(classifier, images, target, seed, image_ids)
         with _channels_told(images):
             explainer = _explainer(_default(classifier, batch) if method is None else method)
@@ -108,7 +109,7 @@ def score(  # noqa: PLR0913 - each may be left out
     >>> score(model, images, maps, metric="insertion").value_B.shape
     torch.Size([2])
     """
-    with _classifier(model, classifier_options) as classifier:
+    with flushed(), _classifier(model, classifier_options) as classifier:
         judge = _metric(metric)
         batch = _batch(classifier, images, target, seed, image_ids)
         batch = replace(

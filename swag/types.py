@@ -25,6 +25,9 @@ Kind = Literal["region", "pixel", "control"]
 NEW_FIELD = "new_field"
 """In a field's metadata: rows were stored before there was this field, and with its default they
 are still what they were."""
+SAME_RESULT = "same_result"
+"""In a field's metadata: it says how to compute and nothing of the result, so that rows are the
+same whatever it is."""
 Fill = Literal["mean", "black"]
 """What takes the place of pixels that are removed: a mean colour, or black."""
 TargetScore = Literal["probability", "logit"]

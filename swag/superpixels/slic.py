@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -37,7 +38,7 @@ def slic_BHW(features_BHWF: Tensor, num_segments: int, max_iterations: int = 10)
     """
     labels_BHW = cluster(features_BHWF, num_segments, max_iterations)
     height, width = labels_BHW.shape[1:]
-    size = height * width / _Grid.of(height, width, num_segments).num_centres
+    size = height * width / Grid.of(height, width, num_segments).num_centres
     return connect(labels_BHW, min_size=int(size / 2), max_size=int(3 * size))
 
 
@@ -46,7 +47,7 @@ def cluster(features_BHWF: Tensor, num_segments: int, max_iterations: int) -> Te
     if not bool(torch.isfinite(features_BHWF).all()):
         raise ValueError("SLIC needs finite features, and these hold NaN or infinity")
     batch, height, width, channels = features_BHWF.shape
-    grid = _Grid.of(height, width, num_segments)
+    grid = Grid.of(height, width, num_segments)
     tiles = _Tiles.of(summable(features_BHWF.double()))
     place_K2 = torch.cartesian_prod(torch.tensor(grid.rows), torch.tensor(grid.columns)).double()
     centre_SD = F.pad(place_K2, (0, channels)).repeat(batch, 1).to(features_BHWF.device)
@@ -60,7 +61,7 @@ def cluster(features_BHWF: Tensor, num_segments: int, max_iterations: int) -> Te
 
 
 @dataclass(frozen=True)
-class _Grid:
+class Grid:
     """Where the centres start and how far they reach."""
 
     rows: range
@@ -71,7 +72,8 @@ class _Grid:
     """Half of the window's height and width."""
 
     @classmethod
-    def of(cls, height: int, width: int, num_segments: int) -> _Grid:
+    @lru_cache
+    def of(cls, height: int, width: int, num_segments: int) -> Grid:
         _, down, across = regular_grid((1, height, width), num_segments)
         rows, columns = range(height)[down], range(width)[across]
         # scikit-image takes the window from the number of centres that fitted, not the one asked.
@@ -139,7 +141,7 @@ def _average(tiles: _Tiles, centre_RA: Tensor, num_centres: int) -> Tensor:
     return mean_DS.T.contiguous()
 
 
-def _assign(tiles: _Tiles, centre_SD: Tensor, old_RA: Tensor, grid: _Grid) -> Tensor:
+def _assign(tiles: _Tiles, centre_SD: Tensor, old_RA: Tensor, grid: Grid) -> Tensor:
     """Return the nearest of the centres whose windows hold a pixel; the old one where none does."""
     centre_RP, listed_RP = _candidates(tiles, centre_SD, grid)
     start_2R = _starts(tiles.shape).T.to(old_RA.device)
@@ -163,7 +165,7 @@ def _assign(tiles: _Tiles, centre_SD: Tensor, old_RA: Tensor, grid: _Grid) -> Te
     return torch.cat(nearest)
 
 
-def _candidates(tiles: _Tiles, centre_SD: Tensor, grid: _Grid) -> tuple[Tensor, Tensor]:
+def _candidates(tiles: _Tiles, centre_SD: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     """Return the centres whose windows reach each tile, in ascending order, and listed_RP.
 
     Lists shorter than the longest are filled up with zeros, where listed_RP is false.

@@ -70,6 +70,7 @@ def test_extras_bring_what_is_imported() -> None:
         *asked["timm"],
         *asked["transformers"],
         *asked["adapters"],
+        *asked["fast"],
         *ORIGINALS,
         *BROUGHT_ALONG,
     }

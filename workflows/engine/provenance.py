@@ -21,6 +21,7 @@ PACKAGES = (
     "scikit-image",
     "numpy",
     "scipy",
+    "numba",
     "ray",
     "pyarrow",
 )

@@ -10,6 +10,8 @@ from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 
+from swag.denormals import flushed
+
 from ..config.benchmark import Benchmark
 from ..errors import StorageError
 from ..hardware import full_precision, tune_allocator
@@ -62,12 +64,14 @@ def run_ahead(
 ) -> ReportT_co:
     """Do a piece of work while what the upcoming one needs is being loaded.
 
-    What fails beyond its parts, such as loading its model, makes rows of all of it.
+    What fails beyond its parts, such as loading its model, makes rows of all of it. Denormal
+    numbers count as zero in it.
     """
     for piece in (item, upcoming):
         if piece is not None:
             worker.prefetch(piece)
-    report = attempt(lambda: worker.run(item))
+    with flushed():
+        report = attempt(lambda: worker.run(item))
     return worker.give_up(item, report) if isinstance(report, Failure) else report
 
 

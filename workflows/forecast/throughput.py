@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from swag.classifier import Classifier
+from swag.denormals import flushed
 from swag.forwards import CopyPasses
 from swag.models import load_classifier
 from swag.protocols import passes_of
@@ -167,10 +168,11 @@ def measure(
     timed: dict[Unit, float] = {}
     seconds: dict[str, float] = {}
     try:
-        for unit, example in _examples(units).items():
-            if example not in timed:
-                timed[example] = _seconds(example, models, where, pictures)
-            seconds[unit.key] = timed[example]
+        with flushed():
+            for unit, example in _examples(units).items():
+                if example not in timed:
+                    timed[example] = _seconds(example, models, where, pictures)
+                seconds[unit.key] = timed[example]
         return Throughput(device_name(where), seconds)
     finally:
         torch.set_num_threads(before)
