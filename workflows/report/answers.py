@@ -56,7 +56,7 @@ def accuracies(frames: Iterable[pd.DataFrame]) -> list[Accuracy]:
         return []
     rows = pd.concat(known, ignore_index=True).drop_duplicates(columns[:3])
     found = []
-    for (dataset, model), own in rows.groupby(["dataset", "model"], sort=False):
+    for (dataset, model), own in rows.groupby(["dataset", "model"], sort=False, observed=True):
         right = int((own["label"] == own["prediction"]).sum())
         low, high = wilson_interval(right, len(own))
         found.append(

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..store.experiments import Experiment, Picture
+from .bands import MOST_METHODS
 from .gallery import OpenDataset, Shown, choose_shown
 from .scrubber import is_deletion, scrubber_data
-from .sections import MOST_METHODS, Section
+from .sections import Section
 from .source import Run
 
 GALLERY_IMAGES = 4

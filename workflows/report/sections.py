@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
-from swag.stats import student_interval
+from swag.stats import Summary, student_interval, summarise
 
 from ..store.experiments import Caption, Experiment, Picture, Switch
+from ..store.parts import Subject
 from . import names
 from .answers import correct_rows
-from .figures import Axis, line_figure, paths_of, render
+from .bands import MOST_METHODS, draws_curves
+from .figures import Axis, Panel, line_figure, paths_of, render
 from .panels import curve_figure, curve_panels
 from .paper import PaperValues, paper_values
 from .rows import by_variant, roar_scores
 from .source import Run
 from .sweeps import SweepPlot, sweep_of, sweep_panels
-from .tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
+from .tables import Missing, Rules, Table, make_table, missing_rows
 from .wording import ROAR, MetricText
 
-MOST_METHODS = 20  # of which a table of a sweep, a plot of curves or a row of pictures is readable
 ROAR_NAME = "roar"
 
 
@@ -99,7 +101,7 @@ def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
         return None
     metric, show = str(experiment.metric), experiment.show
     higher = run.described.higher_is_better(metric)
-    rules = bootstrap_rules(higher_is_better=higher, seed=run.seed)
+    rules = Rules(higher_is_better=higher, interval=run.interval)
     cost = run.cost(metric, experiment.datasets)
     heading = _heading(show, name, f"{name}_{metric}", _machines(scores), cost)
     paper = paper_values(show.paper)
@@ -167,7 +169,7 @@ def _roar_section(run: Run) -> Section | None:
     heading = _heading(show, "remove and retrain", ROAR_NAME, run.cost_of_retraining)
     drawings = []
     if show.curves is not False:
-        panels = curve_panels(one, explainers, run.labels, student_interval, fractions)
+        panels = _roar_panels(one, explainers, run, fractions)
         axis = Axis(x=ROAR.curve_x, y=ROAR.curve_y, markers=True, x_is_share=True)
         alt = "Accuracy after retraining against the share of pixels removed, a line per method"
         number, stem = _picture(show.curves, heading, f"{ROAR_NAME}_curves")
@@ -187,6 +189,26 @@ def _roar_section(run: Run) -> Section | None:
     )
 
 
+def _roar_panels(
+    scores: pd.DataFrame,
+    explainers: Sequence[str],
+    run: Run,
+    fractions: Mapping[str, Sequence[float]],
+) -> list[Panel]:
+    """Return the mean curves of retrained models, of the repeats that are complete."""
+    drawn = scores[scores["value"].notna()].sort_values("image_id")
+    curves = {
+        key: summarise(np.stack(list(own["curve"])), student_interval)
+        for key, own in drawn.groupby(["dataset", "model", "explainer"], sort=False)
+    }
+
+    def summary_of(subject: Subject, method: str) -> Summary | None:
+        return curves.get((*subject, method))
+
+    subjects = [Subject(*key) for key, _ in scores.groupby(["dataset", "model"], sort=False)]
+    return curve_panels(subjects, explainers, run.labels, summary_of, fractions)
+
+
 def _curve_drawing(
     run: Run,
     experiment: Experiment,
@@ -195,17 +217,21 @@ def _curve_drawing(
     stem: str,
 ) -> Drawing | None:
     """Return the mean curves of an experiment that has some and wants them."""
-    asked = experiment.show.curves
-    too_many = asked == "auto" and len(experiment.explainers) > MOST_METHODS
-    if asked is False or too_many:
+    if not draws_curves(experiment):
         return None
-    figure = curve_figure(run, str(experiment.metric), experiment.explainers, scores)
+    figure = curve_figure(
+        run,
+        str(experiment.metric),
+        experiment.explainers,
+        scores,
+        only_correct=experiment.only_correct,
+    )
     if figure is None:
         return None
     text = run.text(str(experiment.metric))
     against = text.curve_x.replace("Pixels", "the share of pixels", 1)
     alt = f"Mean {_lower(text.curve_y)} against {_lower(against)}, a line per method"
-    number, stem = _picture(asked, heading, stem)
+    number, stem = _picture(experiment.show.curves, heading, stem)
     return Drawing(stem, number, alt, render(figure))
 
 

@@ -117,8 +117,8 @@ def make_table(
         scores = scores.assign(variant="")
     columns: list[Column] = []
     cells: list[TableCell] = []
-    groups = scores.groupby(["dataset", "model"], sort=False)
-    parts = (part for _, rows in groups for part in rows.groupby(KEYS, sort=False))
+    groups = scores.groupby(["dataset", "model"], sort=False, observed=True)
+    parts = (p for _, rows in groups for p in rows.groupby(KEYS, sort=False, observed=True))
     for column, rows in parts:
         values = rows.pivot(index="image_id", columns="explainer", values="value")
         value_NM = values.reindex(columns=list(methods)).to_numpy(np.float64)
@@ -219,7 +219,8 @@ def _tested(
 def missing_rows(scores: pd.DataFrame, metric: str, methods: Iterable[str]) -> list[Missing]:
     """Return the images without a value of each method, with the reason that was stored."""
     found = []
-    for (dataset, model), rows in scores.groupby(["dataset", "model"], sort=False):
+    groups = scores.groupby(["dataset", "model"], sort=False, observed=True)
+    for (dataset, model), rows in groups:
         image_ids = rows["image_id"].drop_duplicates()
         for method in methods:
             own = rows[rows["explainer"] == method]

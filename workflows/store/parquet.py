@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DamagedError
-from .parts import PART, SCHEMA_VERSION
+from .parts import SCHEMA_VERSION, Part
 
 COLUMNS = {
     "explanations": {"image_id": pa.string(), "saliency": pa.list_(pa.float32())},
@@ -19,12 +21,18 @@ COLUMNS = {
 """What every file below a folder has, besides the error of each row."""
 
 
+def described(schema: pa.Schema, key: str) -> pa.Schema:
+    """Return a schema with the key of the cell that its rows are of."""
+    return schema.with_metadata(
+        {"swagflow.cell_key": key, "swagflow.schema": str(SCHEMA_VERSION)}
+    )
+
+
 def encoded(table: pa.Table, key: str, **options: Any) -> pa.Buffer:
     """Return a table as a file, with the key of the cell that its rows are of."""
-    metadata = {"swagflow.cell_key": key, "swagflow.schema": str(SCHEMA_VERSION)}
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table.replace_schema_metadata(metadata),
+        table.replace_schema_metadata(described(table.schema, key).metadata),
         sink,
         compression="zstd",
         write_page_checksum=True,
@@ -42,22 +50,71 @@ def decoded(content: bytes, path: str) -> pa.Table:
     Raises:
         DamagedError: it does not hold what was written.
     """
+    file = opened(pa.BufferReader(content), path)
     try:
         # A quarter of the time that read_table takes, which counts where there are many parts.
-        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        table = file.read(use_threads=False)
+        return file.read(use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        raise DamagedError(f"{path}: {str(error).splitlines()[0]}") from error
-    match = PART.fullmatch(path)
-    num_rows = int(match["last"]) - int(match["first"]) + 1 if match else 1
-    if len(table) != num_rows:
-        raise DamagedError(f"{path}: it has {len(table)} rows and its name says {num_rows}")
+        raise _damaged(path, error) from error
+
+
+def opened(source: pa.NativeFile, path: str) -> pq.ParquetFile:
+    """Return a file whose footer says what its name says.
+
+    Raises:
+        DamagedError: it has no footer, or another.
+    """
+    try:
+        file = pq.ParquetFile(source, page_checksum_verification=True)
+        schema = file.schema_arrow
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(path, error) from error
+    part = Part.of(path)
+    wanted = part.num_rows if part else 1
+    if file.metadata.num_rows != wanted:
+        raise DamagedError(
+            f"{path}: it has {file.metadata.num_rows} rows and its name says {wanted}"
+        )
     for name, kind in {"error": pa.string(), **COLUMNS[path.partition("/")[0]]}.items():
-        if name not in table.column_names or not _is_like(table.schema.field(name).type, kind):
+        if name not in schema.names or not _is_like(schema.field(name).type, kind):
             raise DamagedError(f"{path}: it has no column {name!r} of {kind}")
-    return table
+    return file
 
 
+def row_groups(
+    file: pq.ParquetFile, path: str, first: int = 0, last: int | None = None
+) -> Iterator[pa.Table]:
+    """Yield the rows of a file from `first` to `last`, a row group at a time.
+
+    Raises:
+        DamagedError: it does not hold what was written.
+    """
+    begin = 0
+    for number in range(file.num_row_groups):
+        end = begin + file.metadata.row_group(number).num_rows
+        if end > first and (last is None or begin <= last):
+            try:
+                table = file.read_row_group(number, use_threads=False)
+            except (OSError, pa.ArrowException) as error:
+                raise _damaged(path, error) from error
+            skipped = max(first - begin, 0)
+            yield table.slice(skipped, None if last is None else last + 1 - begin - skipped)
+        begin = end
+
+
+def num_errors(metadata: pq.FileMetaData) -> int:
+    """Return how many rows have an error, from a footer, so that no row is read."""
+    paths = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    counts = [group.column(paths.index("error")).statistics.null_count for group in groups]
+    return int(metadata.num_rows - sum(counts))
+
+
+def _damaged(path: str, error: Exception) -> DamagedError:
+    return DamagedError(f"{path}: {str(error).splitlines()[0]}")
+
+
+@cache
 def _is_like(got: pa.DataType, wanted: pa.DataType) -> bool:
     """Compare types, whatever the elements of a list are called."""
     return re.sub(r"<\w+:", "<", str(got)) == re.sub(r"<\w+:", "<", str(wanted))

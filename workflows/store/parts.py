@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -94,6 +94,42 @@ class Part:
     key: str
     first: int
     last: int
+
+    @classmethod
+    def of(cls, path: str) -> Part | None:
+        """Return what a path says; None where it is no part's."""
+        match = PART.fullmatch(path)
+        if not match:
+            return None
+        cell = CellName(match["dataset"], match["model"], match["explainer"], match["metric"])
+        return cls(path, cell, match["key"], int(match["first"]), int(match["last"]))
+
+    @property
+    def num_rows(self) -> int:
+        return self.last - self.first + 1
+
+
+class Piece(NamedTuple):
+    """A part, without the rows that another part has too."""
+
+    part: Part
+    skipped: int = 0
+    """Its first rows that do not count."""
+
+
+def pieces(parts: Iterable[Part]) -> list[Piece]:
+    """Return the parts of one cell in order, so that no row of the same key is there twice.
+
+    Of parts that overlap, as a compaction that was killed leaves them, the larger one counts.
+    """
+    reached: dict[str, int] = {}
+    found = []
+    for part in sorted(parts, key=lambda part: (part.first, -part.last, part.key)):
+        next_row = reached.get(part.key, 0)
+        if part.last >= next_row:
+            found.append(Piece(part, max(next_row - part.first, 0)))
+            reached[part.key] = part.last + 1
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
