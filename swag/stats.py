@@ -88,9 +88,11 @@ class Bootstrap:
         keys = [sha256(column_N.tobytes()).digest() for column_N in value_NM.T]
         new = {key: place for place, key in enumerate(keys) if key not in self._known}
         if new:
-            own_NM = _checked(value_NM[:, list(new.values())])
+            own_NM = value_NM if len(new) == len(keys) else value_NM[:, list(new.values())]
+            own_NM = _checked(own_NM)
             low_M, high_M = percentiles(_means(own_NM, self._counts(len(own_NM))))
-            self._known.update(zip(new, zip(low_M.tolist(), high_M.tolist(), strict=True)))
+            ends = zip(low_M.tolist(), high_M.tolist(), strict=True)
+            self._known.update(zip(new, ends, strict=True))
         low_M, high_M = np.array([self._known[key] for key in keys]).reshape(-1, 2).T
         return low_M, high_M
 
@@ -107,7 +109,8 @@ class Bootstrap:
         for value_NM in tables:
             there_M = ~np.isnan(value_NM).all(axis=0)
             by_length.setdefault(len(value_NM), []).append(value_NM[:, there_M])
-        for alike in by_length.values():
+        while by_length:
+            _, alike = by_length.popitem()
             self(np.hstack(alike))
 
     def _counts(self, num_rows: int) -> Iterator[Floats]:
@@ -122,8 +125,8 @@ class Bootstrap:
 
 def _means(value_NM: Floats, counts: Iterable[Floats]) -> Floats:
     present_NM = ~np.isnan(value_NM)
-    filled_NM = np.where(present_NM, value_NM, 0.0)
     complete = bool(present_NM.all())
+    filled_NM = value_NM if complete else np.where(present_NM, value_NM, 0.0)
     means = []
     for count_RN in counts:
         total_RM = count_RN @ filled_NM

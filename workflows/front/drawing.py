@@ -8,6 +8,7 @@ from rich.markup import escape
 from ..report import build_report
 from ..report.gallery import OpenDataset
 from ..report.source import Run
+from ..store.compaction import Compactor
 from ..store.failures import ReadOnce
 from ..store.freshness import forget_drawn, is_drawn, mark_drawn, rows_key
 from ..store.run_folder import Store
@@ -49,9 +50,11 @@ def look_over(store: Store) -> None:
 
 
 def forget_damaged(store: Store, console: Console) -> None:
-    """Name the damaged files and delete them, so that they are planned again."""
+    """Name the damaged files and delete what is damaged of them, so that it is planned again."""
     console.print(f"[bold]{len(store.damaged)} damaged files[/] are computed again:")
     for problem in store.damaged.values():
         console.print(f"  {escape(problem)}", soft_wrap=True, highlight=False)
-    store.folder.delete_all(store.damaged)
+    compactor = Compactor(store, store.read_benchmark())
+    for path in store.damaged:
+        compactor.forget(path)
     store.damaged.clear()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from swag.stats import Summary, student_interval, summarise
+from swag.stats import Floats, Summary, student_interval, summarise
 
 from ..store.experiments import Caption, Experiment, Picture, Switch
 from ..store.parts import Subject
@@ -21,7 +21,7 @@ from .paper import PaperValues, paper_values
 from .rows import by_variant, roar_scores
 from .source import Run
 from .sweeps import SweepPlot, sweep_of, sweep_panels
-from .tables import Missing, Rules, Table, make_table, missing_rows
+from .tables import Missing, Rules, Table, make_table, missing_rows, resampled
 from .wording import ROAR, MetricText
 
 ROAR_NAME = "roar"
@@ -74,6 +74,7 @@ class Section:
 
 def build_sections(run: Run) -> list[Section]:
     """Return the experiments that have a score, in the benchmark's order."""
+    _draw_once(run)
     made = [_section(run, name, experiment) for name, experiment in run.experiments.items()]
     sections = [section for section in made if section is not None]
     roar = _roar_section(run)
@@ -82,6 +83,28 @@ def build_sections(run: Run) -> list[Section]:
         places = [place for place, section in enumerate(sections, 1) if section.name == after]
         sections.insert(places[0] if places else len(sections), roar)
     return sections
+
+
+def _draw_once(run: Run) -> None:
+    """Find the intervals of all tables together where so many images are drawn that it pays."""
+
+    def tables() -> Iterator[Floats]:
+        for experiment in run.experiments.values():
+            scores = run.scores(experiment)
+            if scores.empty or run.interval.keeps(scores["image_id"].nunique()):
+                continue
+            methods, rules = run.kinds(experiment.explainers), _rules(run, experiment)
+            scores = by_variant(scores)
+            yield from resampled(scores, methods, rules)
+            if not experiment.only_correct:
+                yield from resampled(correct_rows(scores), methods, rules)
+
+    run.interval.prepare(tables())
+
+
+def _rules(run: Run, experiment: Experiment) -> Rules:
+    higher = run.described.higher_is_better(str(experiment.metric))
+    return Rules(higher_is_better=higher, interval=run.interval)
 
 
 def unscored_rows(run: Run) -> list[Missing]:
@@ -101,7 +124,7 @@ def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
         return None
     metric, show = str(experiment.metric), experiment.show
     higher = run.described.higher_is_better(metric)
-    rules = Rules(higher_is_better=higher, interval=run.interval)
+    rules = _rules(run, experiment)
     cost = run.cost(metric, experiment.datasets)
     heading = _heading(show, name, f"{name}_{metric}", _machines(scores), cost)
     paper = paper_values(show.paper)

@@ -20,9 +20,11 @@ import torch
 
 from .. import __version__
 from ..errors import StorageError
+from .compaction import Compactor
+from .described import Described
 from .files import Folder
 from .parquet import num_errors
-from .parts import CellName
+from .parts import CellName, Part
 from .reading import ERROR_COLUMNS as COLUMNS
 from .reading import NO_ERROR, with_errors
 from .run_folder import Store
@@ -140,19 +142,28 @@ def failed_rows(store: Store) -> pd.DataFrame:
     return pd.concat(frames) if frames else pd.DataFrame(columns=[*COLUMNS, "metric"])
 
 
-def forget_errors(store: Store) -> None:
-    """Delete the parts and retraining jobs that have an error, so that they are planned again."""
+def forget_errors(store: Store, described: Described | None = None) -> None:
+    """Delete the shards and retraining jobs that have an error, so that they are planned again.
+
+    Args:
+        described: says how large shards are; None: a part is one.
+    """
     paths = store.row_files()
 
     def has_error(path: str) -> bool:
-        with store.folder.opened(path) as stream:
-            return num_errors(pq.ParquetFile(stream).metadata) > 0
+        with store.folder.source(path) as source:
+            return num_errors(pq.ParquetFile(source).metadata) > 0
 
     bad = store.folder.map(has_error, paths)
     spoilt = [path for path, is_bad in zip(paths, bad, strict=True) if is_bad]
+    parts = {path: Part.of(path) for path in spoilt}
+    for part in parts.values():
+        if described and part and part.num_rows > described.shard_size:
+            Compactor(store, described).take_out_errors(part)
+            spoilt.remove(part.path)
     store.folder.delete_all(spoilt)
     store.folder.delete_all(store.folder.list(FOLDER))  # no row is left that names one
-    log.info("%s: %d files with errors are deleted, to be made anew", store.uri, len(spoilt))
+    log.info("%s: %d files have errors, which are to be made anew", store.uri, len(parts))
 
 
 def _cut(text: str, num_bytes: int) -> str:

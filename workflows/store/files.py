@@ -6,7 +6,7 @@ import os
 import posixpath
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,22 +109,20 @@ class Folder:
         with self.answering():
             return _get(self.filesystem, self.path(relative))
 
-    def contents(self, relatives: Iterable[str]) -> Iterator[bytes]:
-        """Yield the content of each file, in their order; some are read ahead."""
-        return self.map(self.read, relatives)
-
-    def map(self, function: Callable[[str], T], relatives: Iterable[str]) -> Iterator[T]:
+    def map(
+        self, function: Callable[[str], T], relatives: Iterable[str], *, at_once: int = READERS
+    ) -> Iterator[T]:
         """Yield what a function returns for each file, in their order; several run at a time."""
-        size = READ_IN_TURN if self.is_local else 1
+        size = READ_IN_TURN if self.is_local and at_once == READERS else 1
 
         def each(own: tuple[str, ...]) -> list[T]:
             return [function(relative) for relative in own]
 
-        with ThreadPoolExecutor(READERS) as pool:
+        with ThreadPoolExecutor(at_once) as pool:
             ahead: deque[Future[list[T]]] = deque()
             for own in _batches(relatives, size):
                 ahead.append(pool.submit(each, own))
-                if len(ahead) >= READERS:
+                if len(ahead) >= at_once:
                     yield from ahead.popleft().result()
             while ahead:
                 yield from ahead.popleft().result()

@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from swag.types import Kind
+
 from ..errors import DamagedError
 from .parts import SCHEMA_VERSION, Part
 
@@ -20,25 +22,34 @@ COLUMNS = {
 }
 """What every file below a folder has, besides the error of each row."""
 
+CELL_KEY = b"swagflow.cell_key"
 
-def described(schema: pa.Schema, key: str) -> pa.Schema:
+
+def with_key(schema: pa.Schema, key: str) -> pa.Schema:
     """Return a schema with the key of the cell that its rows are of."""
-    return schema.with_metadata(
-        {"swagflow.cell_key": key, "swagflow.schema": str(SCHEMA_VERSION)}
-    )
+    return schema.with_metadata({CELL_KEY: key, "swagflow.schema": str(SCHEMA_VERSION)})
 
 
 def encoded(table: pa.Table, key: str, **options: Any) -> pa.Buffer:
     """Return a table as a file, with the key of the cell that its rows are of."""
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table.replace_schema_metadata(described(table.schema, key).metadata),
+        table.replace_schema_metadata(with_key(table.schema, key).metadata),
         sink,
         compression="zstd",
         write_page_checksum=True,
         **options,
     )
     return sink.getvalue()
+
+
+def mask_options(kind: Kind) -> dict[str, Any]:
+    """Return how masks are packed: those of regions have few different values."""
+    values, pixels = "saliency.list.element", kind == "pixel"
+    return {
+        "use_dictionary": ["image_id"] if pixels else ["image_id", values],
+        "use_byte_stream_split": [values] if pixels else False,
+    }
 
 
 def decoded(content: bytes, path: str) -> pa.Table:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ..errors import DamagedError
 from .files import Folder
 from .parquet import decoded, num_errors, opened, row_groups
-from .parts import CellName, Part, Piece, pieces
+from .parts import CellName, Part, Piece, by_cell, pieces
 
 ERROR_COLUMNS = ["dataset", "model", "explainer", "image_id", "error"]
 NO_ERROR = pa.table({name: pa.array([], pa.string()) for name in ERROR_COLUMNS})
@@ -70,20 +70,21 @@ class Reader:
             except DamagedError as error:
                 self._note(part.path, error)
 
-    def read_part(
-        self, path: str, first: int = 0, last: int | None = None
-    ) -> dict[str, np.ndarray]:
+    def read_part(self, path: str, span: tuple[int, int] | None = None) -> dict[str, np.ndarray]:
         """Return saliency_HW of each image of one explanation part.
 
         Args:
-            first: which of its rows is the first that is wanted.
-            last: and the last; None: all.
+            span: the first and the last position that are wanted; None: all.
 
         Raises:
             DamagedError: it does not hold what was written.
         """
+        part = Part.of(path)
+        rows: tuple[int, int | None] = (0, None)
+        if span and part:
+            rows = max(span[0] - part.first, 0), span[1] - part.first
         found: dict[str, np.ndarray] = {}
-        for maps in self._maps(path, first, last):
+        for maps in self._maps(path, *rows):
             found |= maps
         return found
 
@@ -96,10 +97,7 @@ class Reader:
 
     def score_cells(self, metric: str) -> Iterator[tuple[CellName, pa.Table]]:
         """Yield the rows of a metric, cell by cell; what is damaged is not among them."""
-        cells: dict[CellName, list[Part]] = {}
-        for part in self._parts(f"scores/metric={metric}"):
-            cells.setdefault(part.cell, []).append(part)
-        for name, parts in cells.items():
+        for name, parts in by_cell(self._parts(f"scores/metric={metric}")).items():
             tables = list(self._tables(pieces(parts)))
             if tables:
                 # A part of errors alone lacks its metric's columns.
@@ -122,7 +120,7 @@ class Reader:
         return rows
 
     def _tables(self, found: Sequence[Piece]) -> Iterator[pa.Table]:
-        contents = self.folder.contents([piece.part.path for piece in found])
+        contents = self.folder.map(self.folder.read, [piece.part.path for piece in found])
         for (part, skipped), content in zip(found, contents, strict=True):
             try:
                 yield decoded(content, part.path).slice(skipped)
@@ -177,7 +175,7 @@ class Reader:
         """Return the retraining jobs with their dataset, model and explainer; empty where none."""
         frames = []
         paths = self.roar_parts()
-        for path, content in zip(paths, self.folder.contents(paths), strict=True):
+        for path, content in zip(paths, self.folder.map(self.folder.read, paths), strict=True):
             names = dict(item.split("=", 1) for item in path.split("/")[1:4])
             try:
                 frames.append(decoded(content, path).to_pandas().assign(**names))

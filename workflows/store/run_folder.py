@@ -23,7 +23,7 @@ from swag.types import Score
 from ..errors import UserError
 from .described import Described
 from .files import Folder
-from .parquet import encoded
+from .parquet import encoded, mask_options
 from .parts import EXPLANATION_SCHEMA, Answers, Cell, Maps, Rows
 from .reading import Reader
 
@@ -64,15 +64,7 @@ class Store(Reader):
             },
             schema=EXPLANATION_SCHEMA,
         )
-        values = "saliency.list.element"
-        pixels = maps.kind == "pixel"
-        self.write_table(
-            cell.part(*span),
-            table,
-            cell.key,
-            use_dictionary=["image_id"] if pixels else ["image_id", values],
-            use_byte_stream_split=[values] if pixels else False,
-        )
+        self.write_table(cell.part(*span), table, cell.key, **mask_options(maps.kind))
 
     def write_scores(self, cell: Cell, span: tuple[int, int], rows: Rows, score: Score) -> None:
         """Store scores; `score` has a row for each image without an error."""
