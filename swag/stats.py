@@ -119,7 +119,12 @@ class Bootstrap:
             return chunks
         if num_rows not in self._drawn:
             # A byte holds a count: that of few rows is small, and of many none is drawn that often.
-            self._drawn[num_rows] = np.concatenate([chunk.astype(np.uint8) for chunk in chunks])
+            count_RN = np.empty((self.num_resamples, num_rows), np.uint8)
+            first = 0
+            for chunk_RN in chunks:
+                count_RN[first : first + len(chunk_RN)] = chunk_RN
+                first += len(chunk_RN)
+            self._drawn[num_rows] = count_RN
         return _chunks(self._drawn[num_rows])
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from swag.stats import wilson_interval
 
+from ..errors import UserError
 from .tables import csv_of
 
 
@@ -39,6 +40,22 @@ def correct_rows(scores: pd.DataFrame) -> pd.DataFrame:
         return scores.iloc[:0]
     known = scores["label"].notna() & scores["prediction"].notna()
     return scores[known & (scores["label"] == scores["prediction"])]
+
+
+def known_correct(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return `correct_rows` of a metric.
+
+    Raises:
+        UserError: the rows do not say what is correct.
+    """
+    unknown = "prediction" not in scores or scores["label"].isna().all()
+    if unknown and not scores.empty:
+        raise UserError(
+            f"only_correct: the rows of {metric!r} have no labels or predictions, because version "
+            "0.1 wrote them or the data set has none; leave it out, or compute them in a new run "
+            "folder"
+        )
+    return correct_rows(scores)
 
 
 def accuracies(frames: Iterable[pd.DataFrame]) -> list[Accuracy]:

@@ -14,13 +14,6 @@ from ..store.experiments import Experiment
 from ..store.parts import CellName
 
 BAND_RESAMPLES = 1000  # a band is only looked at, and every point of every curve has one
-MOST_METHODS = 20  # of which a table of a sweep, a plot of curves or a row of pictures is readable
-
-
-def draws_curves(experiment: Experiment) -> bool:
-    """Tell whether the curves of an experiment are wanted, should it have some."""
-    asked = experiment.show.curves
-    return not (asked is False or (asked == "auto" and len(experiment.explainers) > MOST_METHODS))
 
 
 class Bands:
@@ -39,6 +32,8 @@ class Bands:
         read: Callable[[CellName], pa.Table | None],
     ) -> None:
         self._experiments = experiments
+        self.interval = Bootstrap(seed)
+        """Of values of images, for tables."""
         self._interval = Bootstrap(seed, BAND_RESAMPLES)
         self._read = read
         self._found: dict[tuple[CellName, bool], Summary | None] = {}
@@ -47,7 +42,7 @@ class Bands:
         """Note the mean curve of a cell where one will be drawn."""
         for experiment in self._experiments.values():
             own = experiment.metric == name.metric and name.explainer in experiment.explainers
-            if own and experiment.covers(*name.subject) and draws_curves(experiment):
+            if own and experiment.covers(*name.subject) and experiment.shows_curves:
                 self._add(name, experiment.only_correct, table)
 
     def of(self, name: CellName, *, only_correct: bool = False) -> Summary | None:

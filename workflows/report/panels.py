@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from swag.stats import Summary
+from swag.stats import Interval, Summary, summarise
 
 from ..store.parts import CellName, Subject
 from .figures import Axis, MeanCurve, Panel, line_figure
@@ -41,7 +41,7 @@ def curve_figure(
     points = dict.fromkeys(scores["dataset"].unique(), text.points) if text.points else None
     cases = scores[["dataset", "model"]].drop_duplicates().itertuples(index=False)
     subjects = [Subject(*case) for case in cases]
-    panels = curve_panels(subjects, explainers, run.labels, summary_of, points)
+    panels = summary_panels(subjects, explainers, run.labels, summary_of, points)
     if not panels:
         return None
     axis = Axis(
@@ -56,6 +56,27 @@ def curve_figure(
 
 
 def curve_panels(
+    scores: pd.DataFrame,
+    methods: Sequence[str],
+    labels: Labels,
+    interval: Interval,
+    points: Mapping[str, Sequence[float]] | None = None,
+) -> list[Panel]:
+    """Return `summary_panels` of rows that have their curves."""
+    drawn = scores[scores["curve"].notna() & scores["value"].notna()].sort_values("image_id")
+    curves = {
+        key: summarise(np.stack(list(own["curve"])).astype(np.float64), interval)
+        for key, own in drawn.groupby(["dataset", "model", "explainer"], sort=False, observed=True)
+    }
+    cases = scores[["dataset", "model"]].drop_duplicates().itertuples(index=False)
+
+    def summary_of(subject: Subject, method: str) -> Summary | None:
+        return curves.get((*subject, method))
+
+    return summary_panels([Subject(*case) for case in cases], methods, labels, summary_of, points)
+
+
+def summary_panels(
     subjects: Iterable[Subject],
     methods: Sequence[str],
     labels: Labels,

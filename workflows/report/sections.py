@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
-from swag.stats import Floats, Summary, student_interval, summarise
+from swag.stats import Floats, student_interval
 
-from ..store.experiments import Caption, Experiment, Picture, Switch
-from ..store.parts import Subject
+from ..store.experiments import MOST_METHODS, Caption, Experiment, Picture, Switch
 from . import names
 from .answers import correct_rows
-from .bands import MOST_METHODS, draws_curves
-from .figures import Axis, Panel, line_figure, paths_of, render
+from .figures import Axis, line_figure, paths_of, render
 from .panels import curve_figure, curve_panels
 from .paper import PaperValues, paper_values
 from .rows import by_variant, roar_scores
@@ -91,7 +88,7 @@ def _draw_once(run: Run) -> None:
     def tables() -> Iterator[Floats]:
         for experiment in run.experiments.values():
             scores = run.scores(experiment)
-            if scores.empty or run.interval.keeps(scores["image_id"].nunique()):
+            if scores.empty or run.bands.interval.keeps(scores["image_id"].nunique()):
                 continue
             methods, rules = run.kinds(experiment.explainers), _rules(run, experiment)
             scores = by_variant(scores)
@@ -99,12 +96,12 @@ def _draw_once(run: Run) -> None:
             if not experiment.only_correct:
                 yield from resampled(correct_rows(scores), methods, rules)
 
-    run.interval.prepare(tables())
+    run.bands.interval.prepare(tables())
 
 
 def _rules(run: Run, experiment: Experiment) -> Rules:
     higher = run.described.higher_is_better(str(experiment.metric))
-    return Rules(higher_is_better=higher, interval=run.interval)
+    return Rules(higher_is_better=higher, interval=run.bands.interval)
 
 
 def unscored_rows(run: Run) -> list[Missing]:
@@ -192,7 +189,7 @@ def _roar_section(run: Run) -> Section | None:
     heading = _heading(show, "remove and retrain", ROAR_NAME, run.cost_of_retraining)
     drawings = []
     if show.curves is not False:
-        panels = _roar_panels(one, explainers, run, fractions)
+        panels = curve_panels(one, explainers, run.labels, student_interval, fractions)
         axis = Axis(x=ROAR.curve_x, y=ROAR.curve_y, markers=True, x_is_share=True)
         alt = "Accuracy after retraining against the share of pixels removed, a line per method"
         number, stem = _picture(show.curves, heading, f"{ROAR_NAME}_curves")
@@ -212,26 +209,6 @@ def _roar_section(run: Run) -> Section | None:
     )
 
 
-def _roar_panels(
-    scores: pd.DataFrame,
-    explainers: Sequence[str],
-    run: Run,
-    fractions: Mapping[str, Sequence[float]],
-) -> list[Panel]:
-    """Return the mean curves of retrained models, of the repeats that are complete."""
-    drawn = scores[scores["value"].notna()].sort_values("image_id")
-    curves = {
-        key: summarise(np.stack(list(own["curve"])), student_interval)
-        for key, own in drawn.groupby(["dataset", "model", "explainer"], sort=False)
-    }
-
-    def summary_of(subject: Subject, method: str) -> Summary | None:
-        return curves.get((*subject, method))
-
-    subjects = [Subject(*key) for key, _ in scores.groupby(["dataset", "model"], sort=False)]
-    return curve_panels(subjects, explainers, run.labels, summary_of, fractions)
-
-
 def _curve_drawing(
     run: Run,
     experiment: Experiment,
@@ -240,7 +217,7 @@ def _curve_drawing(
     stem: str,
 ) -> Drawing | None:
     """Return the mean curves of an experiment that has some and wants them."""
-    if not draws_curves(experiment):
+    if not experiment.shows_curves:
         return None
     figure = curve_figure(
         run,

@@ -9,15 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from swag.stats import Bootstrap
 from swag.types import Kind
 
-from ..errors import UserError
 from ..store.described import Described
 from ..store.experiments import Experiment
 from ..store.files import Folder
 from ..store.parts import CellName, Subject
-from .answers import correct_rows
+from .answers import known_correct
 from .bands import Bands
 from .frames import Cells, compact_frame
 from .names import Labels, flat
@@ -52,8 +50,6 @@ class Run:
         self.described = store.read_benchmark()
         self.provenance = store.read_provenance()
         self.labels = Labels(self.described)
-        self.interval = Bootstrap(self.seed)
-        """Of values of images, which share its draws."""
         self.bands = Bands(self.experiments, self.seed, store.score_cell)
         self._scores: dict[str, pd.DataFrame] = {}
 
@@ -129,22 +125,7 @@ class Run:
             names = getattr(experiment, column)
             if names and not frame.empty:
                 frame = frame[frame[column.removesuffix("s")].isin(names)]
-        return self._correct(frame, experiment) if experiment.only_correct else frame
-
-    def _correct(self, frame: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-        """Return the rows of images that the model gives their label.
-
-        Raises:
-            UserError: the rows do not say what that is.
-        """
-        unknown = "prediction" not in frame or frame["label"].isna().all()
-        if unknown and not frame.empty:
-            raise UserError(
-                f"only_correct: the rows of {experiment.metric!r} have no labels or predictions, "
-                "because version 0.1 wrote them or the data set has none; leave it out, or compute "
-                "them in a new run folder"
-            )
-        return correct_rows(frame)
+        return known_correct(frame, str(experiment.metric)) if experiment.only_correct else frame
 
     def roar_jobs(self) -> pd.DataFrame:
         """Return the training jobs in the benchmark's order of data sets and models."""

@@ -16,11 +16,15 @@ from ..errors import DamagedError
 from .parts import SCHEMA_VERSION, Part
 
 COLUMNS = {
-    "explanations": {"image_id": pa.string(), "saliency": pa.list_(pa.float32())},
-    "scores": {"image_id": pa.string(), "value": pa.float64()},
-    "roar": {"accuracy": pa.float64(), "removed_fraction": pa.float64()},
+    "explanations": {
+        "error": pa.string(),
+        "image_id": pa.string(),
+        "saliency": pa.list_(pa.float32()),
+    },
+    "scores": {"error": pa.string(), "image_id": pa.string(), "value": pa.float64()},
+    "roar": {"error": pa.string(), "accuracy": pa.float64(), "removed_fraction": pa.float64()},
 }
-"""What every file below a folder has, besides the error of each row."""
+"""What every file below a folder has."""
 
 CELL_KEY = b"swagflow.cell_key"
 
@@ -52,7 +56,7 @@ def mask_options(kind: Kind) -> dict[str, Any]:
     }
 
 
-def decoded(content: bytes, path: str) -> pa.Table:
+def decoded(content: bytes, path: str, part: Part | None = None) -> pa.Table:
     """Return the table of a file.
 
     Pages are held against their checksums, which version 0.1 did not write, and the number of rows
@@ -61,7 +65,7 @@ def decoded(content: bytes, path: str) -> pa.Table:
     Raises:
         DamagedError: it does not hold what was written.
     """
-    file = opened(pa.BufferReader(content), path)
+    file = opened(pa.BufferReader(content), path, part)
     try:
         # A quarter of the time that read_table takes, which counts where there are many parts.
         return file.read(use_threads=False)
@@ -69,8 +73,13 @@ def decoded(content: bytes, path: str) -> pa.Table:
         raise _damaged(path, error) from error
 
 
-def opened(source: pa.NativeFile, path: str) -> pq.ParquetFile:
+def opened(source: pa.NativeFile, path: str, part: Part | None = None) -> pq.ParquetFile:
     """Return a file whose footer says what its name says.
+
+    Args:
+        source: the file.
+        path: its name.
+        part: what the name says, where that is known.
 
     Raises:
         DamagedError: it has no footer, or another.
@@ -80,14 +89,15 @@ def opened(source: pa.NativeFile, path: str) -> pq.ParquetFile:
         schema = file.schema_arrow
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
-    part = Part.of(path)
+    part = part or Part.of(path)
     wanted = part.num_rows if part else 1
     if file.metadata.num_rows != wanted:
         raise DamagedError(
             f"{path}: it has {file.metadata.num_rows} rows and its name says {wanted}"
         )
-    for name, kind in {"error": pa.string(), **COLUMNS[path.partition("/")[0]]}.items():
-        if name not in schema.names or not _is_like(schema.field(name).type, kind):
+    for name, kind in COLUMNS[path.partition("/")[0]].items():
+        column = schema.get_field_index(name)
+        if column < 0 or not _is_like(schema.field(column).type, kind):
             raise DamagedError(f"{path}: it has no column {name!r} of {kind}")
     return file
 

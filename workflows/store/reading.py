@@ -100,13 +100,12 @@ class Reader:
         for name, parts in by_cell(self._parts(f"scores/metric={metric}")).items():
             tables = list(self._tables(pieces(parts)))
             if tables:
-                # A part of errors alone lacks its metric's columns.
-                yield name, pa.concat_tables(tables, promote_options="default")
+                yield name, _joined(tables)
 
     def score_cell(self, name: CellName) -> pa.Table | None:
         """Return the rows of one cell of scores; None where it has none."""
         tables = list(self._tables(pieces(self._parts(name.folder))))
-        return pa.concat_tables(tables, promote_options="default") if tables else None
+        return _joined(tables) if tables else None
 
     def score_rows(self, name: CellName, image_ids: Iterable[str]) -> list[dict[str, Any]]:
         """Return the rows of some images of a cell; parts are read until all are found."""
@@ -123,7 +122,8 @@ class Reader:
         contents = self.folder.map(self.folder.read, [piece.part.path for piece in found])
         for (part, skipped), content in zip(found, contents, strict=True):
             try:
-                yield decoded(content, part.path).slice(skipped)
+                table = decoded(content, part.path, part)
+                yield table.slice(skipped) if skipped else table
             except DamagedError as error:
                 self._note(part.path, error)
 
@@ -210,6 +210,11 @@ class Reader:
         if path not in self.damaged:
             log.info("passed over: %s", error)
         self.damaged[path] = str(error)
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of parts in one piece; a part of errors alone lacks its metric's columns."""
+    return pa.concat_tables(tables, promote_options="default").combine_chunks()
 
 
 def with_errors(name: CellName, table: pa.Table) -> pa.Table:
