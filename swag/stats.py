@@ -6,8 +6,9 @@ NaN is a missing value. Missing values are left out and counted, never replaced.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ Integers = NDArray[np.int64]
 Interval = Callable[[Floats], tuple[Floats, Floats]]
 
 CONFIDENCE = 0.95
-_DRAWS_AT_ONCE = 2**21  # 16 MiB of indices, and as much of counts
+_DRAWS_AT_ONCE = 2**21  # 16 MiB of counts
+_DRAWS_IN_CACHE = 2**15  # counted at once
+_DRAWS_KEPT = 2**26  # 64 MiB; many columns and curves are of the same images
 
 
 @dataclass(frozen=True)
@@ -63,23 +66,107 @@ def resampled_means(value_NM: Floats, random: np.random.Generator, num_resamples
 
     NaN where a resample drew missing values only.
     """
-    num_rows = len(value_NM)
+    return _means(value_NM, _counts(random, len(value_NM), num_resamples))
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """`bootstrap_interval` for many columns of the same images: draws and intervals are shared.
+
+    To draw takes longer than to take means, and depends on the number of rows only.
+    """
+
+    seed: int = 0
+    num_resamples: int = 10_000
+    _known: dict[bytes, tuple[float, float]] = field(default_factory=dict, repr=False)
+    """Intervals, by what their columns hold."""
+    _drawn: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
+    """count_RN, by the number of rows."""
+
+    def __call__(self, value_NM: Floats) -> tuple[Floats, Floats]:
+        """Return low_M and high_M, as `bootstrap_interval` does."""
+        keys = [sha256(column_N.tobytes()).digest() for column_N in value_NM.T]
+        new = {key: place for place, key in enumerate(keys) if key not in self._known}
+        if new:
+            own_NM = value_NM if len(new) == len(keys) else value_NM[:, list(new.values())]
+            own_NM = _checked(own_NM)
+            low_M, high_M = percentiles(_means(own_NM, self._counts(len(own_NM))))
+            ends = zip(low_M.tolist(), high_M.tolist(), strict=True)
+            self._known.update(zip(new, ends, strict=True))
+        low_M, high_M = np.array([self._known[key] for key in keys]).reshape(-1, 2).T
+        return low_M, high_M
+
+    def keeps(self, num_rows: int) -> bool:
+        """Tell whether draws of so many rows are few enough to be kept."""
+        return num_rows * self.num_resamples <= _DRAWS_KEPT
+
+    def prepare(self, tables: Iterable[Floats]) -> None:
+        """Find the intervals of all columns that are to come and have a value; draw once for all.
+
+        Worth it where there are more draws than are kept.
+        """
+        by_length: dict[int, list[Floats]] = {}
+        for value_NM in tables:
+            there_M = ~np.isnan(value_NM).all(axis=0)
+            by_length.setdefault(len(value_NM), []).append(value_NM[:, there_M])
+        while by_length:
+            _, alike = by_length.popitem()
+            self(np.hstack(alike))
+
+    def _counts(self, num_rows: int) -> Iterator[Floats]:
+        chunks = _counts(generator(self.seed, "", "bootstrap"), num_rows, self.num_resamples)
+        if not self.keeps(num_rows):
+            return chunks
+        if num_rows not in self._drawn:
+            # A byte holds a count: that of few rows is small, and of many none is drawn that often.
+            count_RN = np.empty((self.num_resamples, num_rows), np.uint8)
+            first = 0
+            for chunk_RN in chunks:
+                count_RN[first : first + len(chunk_RN)] = chunk_RN
+                first += len(chunk_RN)
+            self._drawn[num_rows] = count_RN
+        return _chunks(self._drawn[num_rows])
+
+
+def _means(value_NM: Floats, counts: Iterable[Floats]) -> Floats:
     present_NM = ~np.isnan(value_NM)
-    filled_NM = np.where(present_NM, value_NM, 0.0)
     complete = bool(present_NM.all())
-    per_chunk = max(1, _DRAWS_AT_ONCE // num_rows)
+    filled_NM = value_NM if complete else np.where(present_NM, value_NM, 0.0)
     means = []
-    for first in range(0, num_resamples, per_chunk):
-        num = min(per_chunk, num_resamples - first)
-        draws_RN = random.integers(num_rows, size=(num, num_rows))
-        draws_RN += np.arange(num)[:, None] * num_rows
-        flat = np.bincount(draws_RN.ravel(), minlength=num * num_rows)
-        count_RN = flat.reshape(num, num_rows).astype(np.float64)
+    for count_RN in counts:
         total_RM = count_RN @ filled_NM
-        size_RM = num_rows if complete else count_RN @ present_NM
+        size_RM = len(value_NM) if complete else count_RN @ present_NM
         with np.errstate(invalid="ignore"):  # 0 / 0: this resample drew missing values only
             means.append(total_RM / size_RM)
     return np.concatenate(means)
+
+
+def _counts(random: np.random.Generator, num_rows: int, num_resamples: int) -> Iterator[Floats]:
+    """Yield how often each row is drawn, count_RN of some resamples at a time."""
+    at_once = max(1, _DRAWS_IN_CACHE // num_rows)
+    for chunk_RN in _buffers(num_rows, num_resamples):
+        for first in range(0, len(chunk_RN), at_once):
+            own_RN = chunk_RN[first : first + at_once]
+            draws_RN = random.integers(num_rows, size=own_RN.shape)
+            draws_RN += np.arange(len(own_RN))[:, None] * num_rows
+            own_RN[:] = np.bincount(draws_RN.ravel(), minlength=own_RN.size).reshape(own_RN.shape)
+        yield chunk_RN
+
+
+def _chunks(count_RN: NDArray[np.uint8]) -> Iterator[Floats]:
+    first = 0
+    for chunk_RN in _buffers(count_RN.shape[1], len(count_RN)):
+        chunk_RN[:] = count_RN[first : first + len(chunk_RN)]
+        first += len(chunk_RN)
+        yield chunk_RN
+
+
+def _buffers(num_rows: int, num_resamples: int) -> Iterator[Floats]:
+    """Yield the place for some resamples' counts at a time, again and again the same memory."""
+    per_chunk = min(max(1, _DRAWS_AT_ONCE // num_rows), num_resamples)
+    buffer_RN = np.empty((per_chunk, num_rows))
+    for first in range(0, num_resamples, per_chunk):
+        yield buffer_RN[: num_resamples - first]
 
 
 def percentiles(value_RM: Floats) -> tuple[Floats, Floats]:

@@ -11,15 +11,20 @@ from typing import Any
 
 import boto3
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from moto import settings
 from moto.core.responses import ActionAuthenticatorMixin
 from rich.console import Console
 
+from benchmarks.made_run import Size, make
+from swagflow.cli.compact import compact_run
 from swagflow.cli.report import write_report
 from swagflow.cli.status import show_status
 from swagflow.engine.shard_worker import ShardWorker
+from swagflow.errors import StorageError
 from swagflow.store import files, lease
 from swagflow.store.files import Folder
 from swagflow.store.run_folder import Store
@@ -215,3 +220,34 @@ def test_a_broken_storage_ends_the_run(tmp_path: Path, monkeypatch: pytest.Monke
     assert runner(IMAGES) == 0
     assert len(runner.scores()) == 12 * 4
     assert yaml.safe_load((runner.folder / "benchmark.yaml").read_text())["name"] == "toy"
+
+
+def test_a_run_is_compacted_where_it_is(tmp_path: Path) -> None:
+    size = Size(images=10, explainers=1, metrics=1, models=1, shard_size=4, mask_side=6)
+    make(str(tmp_path), size)
+    store = Store(s3_server.upload(tmp_path, "compacted"))
+    before = store.read_scores("deletion_0")
+    described = store.read_benchmark()
+    (explainer,) = described.explainers
+    maps = store.read_explanations("pictures", "model_0", explainer)
+    compact_run(store.uri, Console(quiet=True))
+    assert len(store.parts()) == 2
+    pd.testing.assert_frame_equal(store.read_scores("deletion_0"), before, check_exact=True)
+    after = store.read_explanations("pictures", "model_0", explainer)
+    assert {k: v.tobytes() for k, v in after.items()} == {k: v.tobytes() for k, v in maps.items()}
+    assert not store.folder.exists(lease.LOCK)
+
+
+def test_pieces_of_a_large_file_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Folder.at(f"s3://{s3_server.BUCKET}/pieces")
+    sink = pa.BufferOutputStream()
+    table = pa.table({"error": ["a", None], "image_id": ["x", "y"], "value": [0.5, 0.25]})
+    pq.write_table(table, sink, row_group_size=1)
+    folder.write("scores/part", sink.getvalue())
+    monkeypatch.setattr(files, "SMALL_BYTES", 0)
+    with folder.source("scores/part") as source:
+        file = pq.ParquetFile(source)
+        assert file.read_row_group(1).to_pylist() == table.slice(1).to_pylist()
+        folder.delete("scores/part")
+        with pytest.raises(StorageError, match="the storage of"):
+            file.read_row_group(0)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from .. import __version__
-from . import check, data, explain, list, plan, report, run, status, submit, train  # noqa: A004
+from . import check, compact, data, explain, list, plan, report, run, status, submit, train  # noqa: A004
 from .guard import guarded, heed_sigterm
 from .options import Verbose
 
@@ -47,6 +47,7 @@ app.command(epilog=status.EXAMPLE)(status.status)
 app.command(epilog=submit.EXAMPLE)(submit.submit)
 app.command(epilog=report.EXAMPLE)(report.report)
 app.command(epilog=check.EXAMPLE)(check.check)
+app.command(epilog=compact.EXAMPLE)(compact.compact)
 app.command("list", epilog=list.EXAMPLE)(list.list_names)
 app.command(epilog=explain.EXAMPLE)(explain.explain)
 app.command(epilog=train.EXAMPLE)(train.train)

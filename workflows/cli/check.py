@@ -25,10 +25,11 @@ def check(
 
 def check_run(uri: str, console: Console, *, delete: bool = False) -> int:
     """Print what is damaged in a run folder; return the exit code."""
+    from ..store.compaction import Compactor
     from ..store.run_folder import PROVENANCE, Store
 
     store = Store(uri)
-    store.read_benchmark()
+    described = store.read_benchmark()
     checked = 0
     problems: list[str] = []
     for _, problem in store.verify():
@@ -44,7 +45,9 @@ def check_run(uri: str, console: Console, *, delete: bool = False) -> int:
         return 0
     cure = "they can be deleted with --delete, and 'swagflow run' computes them again"
     if delete:
-        store.folder.delete_all(store.damaged)
-        cure = "those of rows are deleted, and 'swagflow run' computes them again"
+        compactor = Compactor(store, described)
+        for path in store.damaged:
+            compactor.forget(path)
+        cure = "what is damaged of rows is deleted, and 'swagflow run' computes them again"
     console.print(f"{files}, {len(problems):,} damaged; {cure}", soft_wrap=True, highlight=False)
     return EXIT_MISSING_ROWS

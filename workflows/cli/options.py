@@ -72,6 +72,13 @@ Only = Annotated[
 RetryErrors = Annotated[
     bool, typer.Option("--retry-errors", help="Compute rows again that have an error.")
 ]
+Compact = Annotated[
+    bool,
+    typer.Option(
+        "--compact/--no-compact",
+        help="Make large files of many small ones of scores in the end, as 'compact' does.",
+    ),
+]
 TaskTimeout = Annotated[
     float | None,
     typer.Option(

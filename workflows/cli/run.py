@@ -15,6 +15,7 @@ from .missing import say_missing
 from .options import (
     Address,
     BenchmarkName,
+    Compact,
     Config,
     Device,
     Only,
@@ -44,6 +45,7 @@ def run(
     only: Only = None,
     retry_errors: RetryErrors = False,
     task_timeout: TaskTimeout = None,
+    compact: Compact = True,
 ) -> None:
     """Compute what the run folder lacks, then write tables, figures and report.
 
@@ -58,6 +60,7 @@ def run(
             lasting(run_dir or f"runs/{Path(benchmark).stem}"),
             resources_for(workers, address, device, console, task_timeout),
             retry_errors=retry_errors,
+            compacted=compact,
             console=console,
         )
     )
@@ -70,13 +73,16 @@ def run_benchmark(
     *,
     retry_errors: bool,
     console: Console,
+    compacted: bool = True,
 ) -> int:
     """Compute, report and say what is missing; return the exit code."""
     from ..front.running import dispatcher_for, run_all
 
     start = time.monotonic()
     dispatcher = dispatcher_for(resources, end_without_cluster)
-    settled = run_all(benchmark, uri, dispatcher, console, retry_errors=retry_errors)
+    settled = run_all(
+        benchmark, uri, dispatcher, console, retry_errors=retry_errors, compacted=compacted
+    )
     console.print(
         f"Report: {uri.rstrip('/')}/report.html ({duration(time.monotonic() - start)})",
         soft_wrap=True,

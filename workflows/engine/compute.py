@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from ..errors import as_user_error
+from ..store.compaction import compact
 from ..store.failures import forget_errors
 from ..store.lock import one_driver
 from ..store.run_folder import Store
@@ -20,6 +21,9 @@ from .resources import Resources
 from .todo import Todo, todo_of
 from .work import Dispatcher, Job
 
+MANY_PARTS = 64
+"""Of a cell, of which it pays to make one; masks take long and wait until `swagflow compact`."""
+
 log = logging.getLogger(__name__)
 
 
@@ -30,8 +34,12 @@ def compute(
     console: Console,
     *,
     retry_errors: bool = False,
+    compacted: bool = True,
 ) -> bool:
     """Compute what the store lacks; return whether there was anything.
+
+    Args:
+        compacted: whether small parts of scores become large ones in the end, where there are many.
 
     Raises:
         UserError: the folder holds something else; nothing in it has been touched then.
@@ -43,7 +51,7 @@ def compute(
         description = reconcile(store, opened.described)
         store.folder.remove_temporaries()
         if retry_errors:
-            forget_errors(store)
+            forget_errors(store, opened.described)
         todo = todo_of(opened, store)
         log.info(
             "%s: %d fine-tunings, %d shards, %d timings and %d retrainings to do; outdated files: "
@@ -63,6 +71,9 @@ def compute(
             return False
         console.print(_announcement(todo, dispatcher.resources), soft_wrap=True)
         carry_out(Job(opened.benchmark, store.uri), todo, dispatcher, console)
+        if compacted:
+            done = compact(store, opened.described, masks=False, at_least=MANY_PARTS)
+            log.info("%s: %d parts of scores are %d now", store.uri, done.before, done.after)
     return True
 
 

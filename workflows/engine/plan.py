@@ -9,7 +9,7 @@ from typing import Literal
 
 from ..config.identity import key_of
 from ..store.described import FLOAT32, PREDICTED, Described
-from ..store.parts import KEY_DIGITS, Cell, CellName, Part, Subject
+from ..store.parts import KEY_DIGITS, Cell, CellName, Part, Subject, by_cell
 from .tuning_jobs import tuned_model
 
 Reason = Literal["missing", "changed"]
@@ -143,7 +143,7 @@ def cell_of(described: Described, name: CellName) -> Cell:
 
 def cell_states(described: Described, parts: Iterable[Part]) -> dict[CellName, CellState]:
     """Return the masks and scores that a benchmark wants, and what of them is stored."""
-    stored = _by_cell(parts)
+    stored = by_cell(parts)
     states = {}
     for subject in described.cases:
         num_images = described.num_images[subject.dataset]
@@ -160,7 +160,7 @@ def cell_states(described: Described, parts: Iterable[Part]) -> dict[CellName, C
 
 def timing_states(described: Described, parts: Iterable[Part]) -> dict[CellName, CellState]:
     """Return the timings that a benchmark wants, each in one part, and what of them is stored."""
-    stored = _by_cell(parts)
+    stored = by_cell(parts)
     states = {}
     for subject in described.cases:
         for name in described.timed(subject):
@@ -170,13 +170,6 @@ def timing_states(described: Described, parts: Iterable[Part]) -> dict[CellName,
             rest = tuple(part for part in stored.get(name, []) if part.path != path)
             states[name] = CellState(cell, num_images, kept, rest)
     return states
-
-
-def _by_cell(parts: Iterable[Part]) -> dict[CellName, list[Part]]:
-    cells: dict[CellName, list[Part]] = {}
-    for part in parts:
-        cells.setdefault(part.cell, []).append(part)
-    return cells
 
 
 def make_plan(
@@ -242,10 +235,11 @@ def _shards(
 
 
 def _by_slice(parts: Iterable[Part], shard_size: int) -> dict[int, list[Part]]:
-    """Return the parts of each aligned slice by its first position."""
+    """Return the parts of each aligned slice by its first position; large ones are of many."""
     found: dict[int, list[Part]] = {}
     for part in parts:
-        found.setdefault(part.first - part.first % shard_size, []).append(part)
+        for begin in range(part.first - part.first % shard_size, part.last + 1, shard_size):
+            found.setdefault(begin, []).append(part)
     return found
 
 

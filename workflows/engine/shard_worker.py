@@ -115,7 +115,9 @@ class ShardWorker:
         maps = {
             image_id: torch.from_numpy(saliency_HW.copy())
             for path in parts
-            for image_id, saliency_HW in self._workshop.store.read_part(path).items()
+            for image_id, saliency_HW in self._workshop.store.read_part(
+                path, bench.shard.span
+            ).items()
         }
         blank_HW = torch.zeros(batch.image_BCHW.shape[2:])
         saliency_BHW = torch.stack([maps.get(i, blank_HW) for i in batch.image_ids])

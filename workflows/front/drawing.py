@@ -7,7 +7,9 @@ from rich.markup import escape
 
 from ..report import build_report
 from ..report.gallery import OpenDataset
-from ..store.failures import ReadOnce, failed_rows
+from ..report.source import Run
+from ..store.compaction import Compactor
+from ..store.failures import ReadOnce
 from ..store.freshness import forget_drawn, is_drawn, mark_drawn, rows_key
 from ..store.run_folder import Store
 
@@ -24,20 +26,35 @@ def draw(store: Store, open_dataset: OpenDataset, *, anew: bool) -> tuple[Store,
         the run folder with every row read once, and the paths of what was written.
     """
     settled, key = ReadOnce(store), rows_key(store)
-    failed_rows(settled)  # reads every score, and so finds what is damaged
-    if not anew and (store.damaged or is_drawn(store, key)):
+    if not anew and is_drawn(store, key):
+        look_over(settled)
+        return settled, []
+    run = Run(settled)
+    run.read()
+    settled.read_roar()
+    if not anew and store.damaged:
         return settled, []
     forget_drawn(store)
-    written = build_report(settled, open_datasets=open_dataset)
+    written = build_report(settled, open_datasets=open_dataset, run=run)
     if not store.damaged:
         mark_drawn(store, key)
     return settled, written
 
 
+def look_over(store: Store) -> None:
+    """Read every score and retraining once, and so find what is damaged."""
+    for metric in store.metrics():
+        for _ in store.score_cells(metric):
+            pass
+    store.read_roar()
+
+
 def forget_damaged(store: Store, console: Console) -> None:
-    """Name the damaged files and delete them, so that they are planned again."""
+    """Name the damaged files and delete what is damaged of them, so that it is planned again."""
     console.print(f"[bold]{len(store.damaged)} damaged files[/] are computed again:")
     for problem in store.damaged.values():
         console.print(f"  {escape(problem)}", soft_wrap=True, highlight=False)
-    store.folder.delete_all(store.damaged)
+    compactor = Compactor(store, store.read_benchmark())
+    for path in store.damaged:
+        compactor.forget(path)
     store.damaged.clear()

@@ -31,7 +31,8 @@ class Results:
     """
 
     def __init__(self, store: Store, run_dir: str) -> None:
-        self._run = Run(ReadOnce(store))
+        self._store = ReadOnce(store)
+        self._run = Run(self._store)
         self.run_dir = run_dir
 
     @classmethod
@@ -46,7 +47,10 @@ class Results:
     @property
     def frame(self) -> pd.DataFrame:
         """Every row: metric, data set, model, explainer, image, value, and why one has none."""
-        frames = [self._run.rows_of(name).assign(metric=name) for name in self.metrics]
+        frames = [
+            self._run.sorted(self._store.read_scores(name)).assign(metric=name)
+            for name in self.metrics
+        ]
         found = pd.concat(frames, ignore_index=True)
         first = ["metric", "dataset", "model", "explainer", "image_id", "value"]
         return found[[*first, *(name for name in found if name not in first)]]
@@ -96,7 +100,7 @@ class Results:
         rows = rows if "variant" in rows else rows.assign(variant="")
         found = [
             self._compared(metric, dict(zip(KEYS, column, strict=True)), own, reference)
-            for column, own in rows.groupby(KEYS, sort=False)
+            for column, own in rows.groupby(KEYS, sort=False, observed=True)
         ]
         table = pd.concat(found, ignore_index=True)
         return table if (table["variant"] != "").any() else table.drop(columns="variant")
@@ -185,7 +189,8 @@ class Results:
             table[column] = table[column].map("{:.4f}".format)
         report = html.escape(self.report())
         shown = table.to_html(index=False, border=0)
-        missing = int(self.frame["error"].notna().sum())
+        rows = [self._run.rows_of(name) for name in self.metrics]
+        missing = sum(int(own["error"].notna().sum()) for own in rows)
         told = f"<p>{missing} rows have an error: see <code>frame</code>.</p>" if missing else ""
         return f'{shown}{told}<p>Report: <a href="{report}">{report}</a></p>'
 

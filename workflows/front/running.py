@@ -25,8 +25,13 @@ def run_all(
     console: Console,
     *,
     retry_errors: bool = False,
+    compacted: bool = True,
 ) -> Store:
     """Compute what a run folder lacks, then draw its report; return the folder, read once.
+
+    Args:
+        retry_errors: compute rows again that have an error.
+        compacted: see `engine.compute.compute`.
 
     Raises:
         UserError: the benchmark cannot be computed, or the folder is of another one.
@@ -37,7 +42,14 @@ def run_all(
     for note in opened.notes:
         console.print(f"note: {note}", highlight=False, soft_wrap=True)
     for repair in range(MOST_REPAIRS + 1):
-        compute(opened, store, dispatcher, console, retry_errors=retry_errors and not repair)
+        compute(
+            opened,
+            store,
+            dispatcher,
+            console,
+            retry_errors=retry_errors and not repair,
+            compacted=compacted,
+        )
         settled, written = draw(store, opened.datasets.get, anew=False)
         if written:
             console.print(f"{len(written)} files written.", highlight=False)

@@ -17,16 +17,19 @@ from .tables import missing_csv
 __all__ = ["RunStore", "build_report"]
 
 
-def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
+def build_report(
+    store: RunStore, *, open_datasets: OpenDataset, run: Run | None = None
+) -> list[str]:
     """Write tables, figures and report.html into the run folder; return their paths in it.
 
     Nothing is computed that needs a model. `open_datasets` returns a data set by its name, or None
-    where it is not at hand: the gallery then shows saliencies without their images.
+    where it is not at hand: the gallery then shows saliencies without their images. `run` is the
+    same folder, where its rows have been read.
 
     Raises:
         UserError: the run folder holds no row.
     """
-    run = Run(store)
+    run = run or Run(store)
     sections = build_sections(run)
     rows = [row for section in sections for row in section.missing]
     missing = list(dict.fromkeys([*rows, *unscored_rows(run)]))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from swag.stats import wilson_interval
 
+from ..errors import UserError
 from .tables import csv_of
 
 
@@ -41,6 +42,22 @@ def correct_rows(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[known & (scores["label"] == scores["prediction"])]
 
 
+def known_correct(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return `correct_rows` of a metric.
+
+    Raises:
+        UserError: the rows do not say what is correct.
+    """
+    unknown = "prediction" not in scores or scores["label"].isna().all()
+    if unknown and not scores.empty:
+        raise UserError(
+            f"only_correct: the rows of {metric!r} have no labels or predictions, because version "
+            "0.1 wrote them or the data set has none; leave it out, or compute them in a new run "
+            "folder"
+        )
+    return correct_rows(scores)
+
+
 def accuracies(frames: Iterable[pd.DataFrame]) -> list[Accuracy]:
     """Return the accuracy of each model on each data set, of whatever images any metric scored.
 
@@ -56,7 +73,7 @@ def accuracies(frames: Iterable[pd.DataFrame]) -> list[Accuracy]:
         return []
     rows = pd.concat(known, ignore_index=True).drop_duplicates(columns[:3])
     found = []
-    for (dataset, model), own in rows.groupby(["dataset", "model"], sort=False):
+    for (dataset, model), own in rows.groupby(["dataset", "model"], sort=False, observed=True):
         right = int((own["label"] == own["prediction"]).sum())
         low, high = wilson_interval(right, len(own))
         found.append(

@@ -56,9 +56,10 @@ def choose_shown(
     scores, methods = run.scores(experiment), experiment.explainers
     opened: dict[str, Dataset | None] = {}
     found = []
-    for (dataset, model), rows in scores.groupby(["dataset", "model"], sort=False):
+    for (dataset, model), rows in scores.groupby(["dataset", "model"], sort=False, observed=True):
         good = rows[rows["value"].notna()]
-        counts = good.groupby("image_id", sort=False)["explainer"].nunique()
+        grouped = good.groupby("image_id", sort=False, observed=True)
+        counts = grouped["explainer"].nunique()
         chosen = [str(image_id) for image_id in counts.index[counts == counts.max()][:num_images]]
         targets = good.drop_duplicates("image_id").set_index("image_id")["target"]
         if dataset not in opened:

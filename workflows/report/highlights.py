@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..store.experiments import Experiment, Picture
+from ..store.experiments import MOST_METHODS, Experiment, Picture
 from .gallery import OpenDataset, Shown, choose_shown
 from .scrubber import is_deletion, scrubber_data
-from .sections import MOST_METHODS, Section
+from .sections import Section
 from .source import Run
 
 GALLERY_IMAGES = 4

@@ -39,9 +39,9 @@ def by_threshold(scores: pd.DataFrame) -> pd.DataFrame:
     keys = ["dataset", "model"]
     parts = [
         _judged(rows, kind, rows["image_id"].map(held).to_numpy(bool))
-        for _, column in scores.groupby(keys, sort=False)
+        for _, column in scores.groupby(keys, sort=False, observed=True)
         for kind in kinds
-        for _, rows in column.groupby("explainer", sort=False)
+        for _, rows in column.groupby("explainer", sort=False, observed=True)
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -52,7 +52,8 @@ def by_overlap(scores: pd.DataFrame) -> pd.DataFrame:
     For rows of `MaskIoU`: alpha is chosen for each data set, model and method.
     """
     parts = []
-    for _, rows in scores.groupby(["dataset", "model", "explainer"], sort=False):
+    keys = ["dataset", "model", "explainer"]
+    for _, rows in scores.groupby(keys, sort=False, observed=True):
         held_out_N = rows["image_id"].map(is_held_out).to_numpy(bool)
         evaluated = rows[~held_out_N].assign(value=np.nan)
         iou_NA = _lists(rows["mask_iou"])

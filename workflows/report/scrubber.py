@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -16,10 +15,13 @@ from swag.classifier import IMAGENET_MEAN
 from swag.curves.ranks import removal_step
 
 from ..store.experiments import Experiment
+from ..store.parts import CellName
 from .gallery import Shown, jpeg
 from .names import Labels
 from .source import Run
 
+Index = tuple[str, str, str, str]
+"""Data set, model, image, method."""
 MOST_STEPS = 255  # a pixel's step is one byte
 
 
@@ -41,9 +43,7 @@ def scrubber_data(
     if not is_deletion(run, experiment):
         return None
     fields = run.described.metrics[str(experiment.metric)]
-    scores = run.scores(experiment)
-    scores = scores[scores["image_id"].isin({item.image_id for item in shown})]
-    rows = scores[scores["curve"].notna()].set_index(["dataset", "model", "image_id", "explainer"])
+    rows = _rows(run, str(experiment.metric), shown)
     pictures: dict[str, str] = {}
     items = []
     for item in shown:
@@ -67,12 +67,28 @@ def scrubber_data(
     return {"pictures": pictures, "items": items} if items else None
 
 
-def _methods(item: Shown, rows: pd.DataFrame, steps: int, labels: Labels) -> list[dict[str, Any]]:
+def _rows(run: Run, metric: str, shown: Sequence[Shown]) -> dict[Index, dict[str, Any]]:
+    """Return the value and the curve of each image and method that has them."""
+    cells: dict[CellName, list[str]] = {}
+    for item in shown:
+        for method in item.saliency:
+            name = CellName(item.dataset, item.model, method, metric)
+            cells.setdefault(name, []).append(item.image_id)
+    return {
+        (*name.subject, row["image_id"], name.explainer): row
+        for name, image_ids in cells.items()
+        for row in run.store.score_rows(name, image_ids)
+        if row.get("curve") is not None
+    }
+
+
+def _methods(
+    item: Shown, rows: Mapping[Index, Mapping[str, Any]], steps: int, labels: Labels
+) -> list[dict[str, Any]]:
     result = []
     for method in item.saliency:
-        index = (item.dataset, item.model, item.image_id, method)
-        if index in rows.index:
-            row = rows.loc[index]
+        row = rows.get((item.dataset, item.model, item.image_id, method))
+        if row is not None:
             result.append(
                 {
                     "name": method,

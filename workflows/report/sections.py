@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from swag.stats import student_interval
+from swag.stats import Floats, student_interval
 
-from ..store.experiments import Caption, Experiment, Picture, Switch
+from ..store.experiments import MOST_METHODS, Caption, Experiment, Picture, Switch
 from . import names
 from .answers import correct_rows
 from .figures import Axis, line_figure, paths_of, render
@@ -18,10 +18,9 @@ from .paper import PaperValues, paper_values
 from .rows import by_variant, roar_scores
 from .source import Run
 from .sweeps import SweepPlot, sweep_of, sweep_panels
-from .tables import Missing, Rules, Table, bootstrap_rules, make_table, missing_rows
+from .tables import Missing, Rules, Table, make_table, missing_rows, resampled
 from .wording import ROAR, MetricText
 
-MOST_METHODS = 20  # of which a table of a sweep, a plot of curves or a row of pictures is readable
 ROAR_NAME = "roar"
 
 
@@ -72,6 +71,7 @@ class Section:
 
 def build_sections(run: Run) -> list[Section]:
     """Return the experiments that have a score, in the benchmark's order."""
+    _draw_once(run)
     made = [_section(run, name, experiment) for name, experiment in run.experiments.items()]
     sections = [section for section in made if section is not None]
     roar = _roar_section(run)
@@ -80,6 +80,28 @@ def build_sections(run: Run) -> list[Section]:
         places = [place for place, section in enumerate(sections, 1) if section.name == after]
         sections.insert(places[0] if places else len(sections), roar)
     return sections
+
+
+def _draw_once(run: Run) -> None:
+    """Find the intervals of all tables together where so many images are drawn that it pays."""
+
+    def tables() -> Iterator[Floats]:
+        for experiment in run.experiments.values():
+            scores = run.scores(experiment)
+            if scores.empty or run.bands.interval.keeps(scores["image_id"].nunique()):
+                continue
+            methods, rules = run.kinds(experiment.explainers), _rules(run, experiment)
+            scores = by_variant(scores)
+            yield from resampled(scores, methods, rules)
+            if not experiment.only_correct:
+                yield from resampled(correct_rows(scores), methods, rules)
+
+    run.bands.interval.prepare(tables())
+
+
+def _rules(run: Run, experiment: Experiment) -> Rules:
+    higher = run.described.higher_is_better(str(experiment.metric))
+    return Rules(higher_is_better=higher, interval=run.bands.interval)
 
 
 def unscored_rows(run: Run) -> list[Missing]:
@@ -99,7 +121,7 @@ def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
         return None
     metric, show = str(experiment.metric), experiment.show
     higher = run.described.higher_is_better(metric)
-    rules = bootstrap_rules(higher_is_better=higher, seed=run.seed)
+    rules = _rules(run, experiment)
     cost = run.cost(metric, experiment.datasets)
     heading = _heading(show, name, f"{name}_{metric}", _machines(scores), cost)
     paper = paper_values(show.paper)
@@ -195,17 +217,21 @@ def _curve_drawing(
     stem: str,
 ) -> Drawing | None:
     """Return the mean curves of an experiment that has some and wants them."""
-    asked = experiment.show.curves
-    too_many = asked == "auto" and len(experiment.explainers) > MOST_METHODS
-    if asked is False or too_many:
+    if not experiment.shows_curves:
         return None
-    figure = curve_figure(run, str(experiment.metric), experiment.explainers, scores)
+    figure = curve_figure(
+        run,
+        str(experiment.metric),
+        experiment.explainers,
+        scores,
+        only_correct=experiment.only_correct,
+    )
     if figure is None:
         return None
     text = run.text(str(experiment.metric))
     against = text.curve_x.replace("Pixels", "the share of pixels", 1)
     alt = f"Mean {_lower(text.curve_y)} against {_lower(against)}, a line per method"
-    number, stem = _picture(asked, heading, stem)
+    number, stem = _picture(experiment.show.curves, heading, stem)
     return Drawing(stem, number, alt, render(figure))
 
 

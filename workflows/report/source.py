@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from swag.types import Kind
 
-from ..errors import UserError
 from ..store.described import Described
 from ..store.experiments import Experiment
 from ..store.files import Folder
-from ..store.parts import Subject
-from .answers import correct_rows
+from ..store.parts import CellName, Subject
+from .answers import known_correct
+from .bands import Bands
+from .frames import Cells, compact_frame
 from .names import Labels, flat
 from .texts import metric_text
 from .tuned_texts import roar_cost, tuned_cost
@@ -29,7 +31,10 @@ class RunStore(Protocol):
     def folder(self) -> Folder: ...
     def read_benchmark(self) -> Described: ...
     def read_provenance(self) -> dict[str, Any]: ...
-    def read_scores(self, metric: str) -> pd.DataFrame: ...
+    def metrics(self) -> list[str]: ...
+    def score_cells(self, metric: str) -> Iterator[tuple[CellName, pa.Table]]: ...
+    def score_cell(self, name: CellName) -> pa.Table | None: ...
+    def score_rows(self, name: CellName, image_ids: Iterable[str]) -> list[dict[str, Any]]: ...
     def read_roar(self) -> pd.DataFrame: ...
     def read_explanations(
         self, dataset: str, model: str, explainer: str, image_ids: Iterable[str] | None = None
@@ -38,13 +43,14 @@ class RunStore(Protocol):
 
 
 class Run:
-    """Reads a run folder; the rows of a metric are read once."""
+    """Reads a run folder; the rows of a metric are read once, and their curves are not kept."""
 
     def __init__(self, store: RunStore) -> None:
         self.store = store
         self.described = store.read_benchmark()
         self.provenance = store.read_provenance()
         self.labels = Labels(self.described)
+        self.bands = Bands(self.experiments, self.seed, store.score_cell)
         self._scores: dict[str, pd.DataFrame] = {}
 
     @property
@@ -84,11 +90,33 @@ class Run:
     def cost_of_retraining(self) -> str:
         return roar_cost(self.described)
 
+    def read(self) -> None:
+        """Read the rows of all metrics."""
+        for metric in self.store.metrics():
+            self.rows_of(metric)
+
     def rows_of(self, metric: str) -> pd.DataFrame:
-        """Return a metric's rows, in the benchmark's order of data sets and models."""
+        """Return a metric's rows, in the benchmark's order of data sets and models.
+
+        See `frames.compact_frame`: they have no curves, and their names are categories.
+        """
         if metric not in self._scores:
-            self._scores[metric] = self._sorted(self.store.read_scores(metric))
+            self._scores[metric] = compact_frame(self._cells(metric), self._place)
         return self._scores[metric]
+
+    def _cells(self, metric: str) -> Cells:
+        for name, table in self.store.score_cells(metric):
+            self.bands.take(name, table)
+            yield name, table
+
+    def _place(self, name: CellName) -> tuple[int, ...]:
+        """Return what cells are sorted by."""
+        asked = self.described.datasets, self.described.models
+        places = [list(names) for names in asked]
+        return tuple(
+            own.index(each) if each in own else len(own)
+            for own, each in zip(places, name.subject, strict=True)
+        )
 
     def scores(self, experiment: Experiment) -> pd.DataFrame:
         """Return an experiment's rows, in the benchmark's order of data sets and models."""
@@ -97,28 +125,14 @@ class Run:
             names = getattr(experiment, column)
             if names and not frame.empty:
                 frame = frame[frame[column.removesuffix("s")].isin(names)]
-        return self._correct(frame, experiment) if experiment.only_correct else frame
-
-    def _correct(self, frame: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-        """Return the rows of images that the model gives their label.
-
-        Raises:
-            UserError: the rows do not say what that is.
-        """
-        unknown = "prediction" not in frame or frame["label"].isna().all()
-        if unknown and not frame.empty:
-            raise UserError(
-                f"only_correct: the rows of {experiment.metric!r} have no labels or predictions, "
-                "because version 0.1 wrote them or the data set has none; leave it out, or compute "
-                "them in a new run folder"
-            )
-        return correct_rows(frame)
+        return known_correct(frame, str(experiment.metric)) if experiment.only_correct else frame
 
     def roar_jobs(self) -> pd.DataFrame:
         """Return the training jobs in the benchmark's order of data sets and models."""
-        return self._sorted(self.store.read_roar())
+        return self.sorted(self.store.read_roar())
 
-    def _sorted(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def sorted(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return rows in the benchmark's order of data sets and models."""
         if frame.empty:
             return frame
         keys = {

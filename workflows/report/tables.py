@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from functools import cached_property, partial
 
@@ -113,22 +113,40 @@ def make_table(
     Raises:
         ValueError: there is no value at all.
     """
-    if "variant" not in scores:
-        scores = scores.assign(variant="")
     columns: list[Column] = []
     cells: list[TableCell] = []
-    groups = scores.groupby(["dataset", "model"], sort=False)
-    parts = (part for _, rows in groups for part in rows.groupby(KEYS, sort=False))
-    for column, rows in parts:
-        values = rows.pivot(index="image_id", columns="explainer", values="value")
-        value_NM = values.reindex(columns=list(methods)).to_numpy(np.float64)
-        if not np.isnan(value_NM).all():
-            columns.append(column)
-            cells += _judged(column, value_NM, methods, rules)
+    for column, value_NM in _columns(scores, methods):
+        columns.append(column)
+        cells += _judged(column, value_NM, methods, rules)
     if not cells:
         raise ValueError("a table needs at least one value, and every score is missing")
     known = [replace(c, paper=paper.get((c.method, *c.column))) for c in cells]
     return Table(methods, columns, known)
+
+
+def _columns(scores: pd.DataFrame, methods: Mapping[str, Kind]) -> Iterator[tuple[Column, Floats]]:
+    """Yield the columns that have a value, each with an image a row and a method a column."""
+    if "variant" not in scores:
+        scores = scores.assign(variant="")
+    for _, subject in scores.groupby(["dataset", "model"], sort=False, observed=True):
+        for column, rows in subject.groupby(KEYS, sort=False, observed=True):
+            values = rows.pivot(index="image_id", columns="explainer", values="value")
+            value_NM = values.reindex(columns=list(methods)).to_numpy(np.float64)
+            if not np.isnan(value_NM).all():
+                yield column, value_NM
+
+
+def resampled(scores: pd.DataFrame, methods: Mapping[str, Kind], rules: Rules) -> Iterator[Floats]:
+    """Yield what `make_table` takes intervals of, so that they can be found with others'."""
+    sign = -1.0 if rules.higher_is_better else 1.0
+    is_region_M = np.array([kind == "region" for kind in methods.values()])
+    for _, value_NM in _columns(scores, methods):
+        yield value_NM
+        scored_M = ~np.isnan(value_NM).all(axis=0)
+        (regions,) = np.nonzero(scored_M & is_region_M)
+        if len(regions):
+            best = regions[np.argmin(sign * np.nanmean(value_NM[:, regions], axis=0))]
+            yield np.delete(value_NM, best, axis=1) - value_NM[:, best, None]
 
 
 def _judged(
@@ -219,7 +237,8 @@ def _tested(
 def missing_rows(scores: pd.DataFrame, metric: str, methods: Iterable[str]) -> list[Missing]:
     """Return the images without a value of each method, with the reason that was stored."""
     found = []
-    for (dataset, model), rows in scores.groupby(["dataset", "model"], sort=False):
+    groups = scores.groupby(["dataset", "model"], sort=False, observed=True)
+    for (dataset, model), rows in groups:
         image_ids = rows["image_id"].drop_duplicates()
         for method in methods:
             own = rows[rows["explainer"] == method]

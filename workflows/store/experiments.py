@@ -14,6 +14,8 @@ from swag.types import NEW_FIELD
 Switch = Literal["auto", True, False]
 PrintedTable = Literal["table1", "table2", "table3", "table4", "table5", "table6"]
 """A table of Hartley et al. whose printed numbers may stand beside an experiment's."""
+MOST_METHODS = 20
+"""Of which a table of a sweep, a plot of curves or a row of pictures is readable."""
 _STEM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,199})?")
 
 
@@ -116,6 +118,12 @@ class Experiment:
     only_correct: bool = False
     """Tables and figures are of the images that the model gives their label."""
     show: Show = Show()
+
+    @property
+    def shows_curves(self) -> bool:
+        """Whether its mean curves are drawn, should it have some."""
+        asked = self.show.curves
+        return not (asked is False or (asked == "auto" and len(self.explainers) > MOST_METHODS))
 
     def covers(self, dataset: str, model: str) -> bool:
         return dataset in (self.datasets or (dataset,)) and model in (self.models or (model,))

@@ -10,20 +10,26 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
 from .. import __version__
 from ..errors import StorageError
+from .compaction import Compactor
+from .described import Described
 from .files import Folder
+from .parquet import num_errors
+from .parts import CellName, Part
+from .reading import ERROR_COLUMNS as COLUMNS
+from .reading import NO_ERROR, with_errors
 from .run_folder import Store
 from .tracebacks import Failure, writable
 
-COLUMNS = ["dataset", "model", "explainer", "image_id", "error"]
 FOLDER = "failures"
 MAX_BYTES = 2**16
 SHOWN_FILES, SHOWN_BYTES = 20, 2**13
@@ -90,19 +96,26 @@ def failure_texts(folder: Folder) -> dict[str, str]:
 
 
 class ReadOnce(Store):
-    """A run folder that nobody writes rows to any more, whose rows are read once and kept."""
+    """A run folder that nobody writes rows to any more; what has an error is read once and kept."""
 
     def __init__(self, store: Store) -> None:
         self.uri = store.uri
         self.folder = store.folder
         self.damaged = store.damaged
-        self._scores: dict[str, pd.DataFrame] = {}
+        self._errors: dict[str, pa.Table] = {}
         self._roar: pd.DataFrame | None = None
 
-    def read_scores(self, metric: str) -> pd.DataFrame:
-        if metric not in self._scores:
-            self._scores[metric] = super().read_scores(metric)
-        return self._scores[metric]
+    def score_cells(self, metric: str) -> Iterator[tuple[CellName, pa.Table]]:
+        found = [NO_ERROR]
+        for name, table in super().score_cells(metric):
+            found.append(with_errors(name, table))
+            yield name, table
+        self._errors[metric] = pa.concat_tables(found)
+
+    def error_rows(self, metric: str) -> pa.Table:
+        if metric not in self._errors:
+            self._errors[metric] = super().error_rows(metric)
+        return self._errors[metric]
 
     def read_roar(self) -> pd.DataFrame:
         if self._roar is None:
@@ -111,14 +124,13 @@ class ReadOnce(Store):
 
 
 def failed_rows(store: Store) -> pd.DataFrame:
-    """Return the score rows and retraining jobs that have an error, with what they belong to."""
+    """Return the score rows and retraining jobs that have an error, with what they belong to.
+
+    Of parts without an error only the footers are read.
+    """
     frames = []
     for metric in store.metrics():
-        scores = store.read_scores(metric)
-        if scores.empty:
-            continue
-        bad = scores[scores["error"].notna()]
-        frames.append(bad[COLUMNS].assign(metric=metric))
+        frames.append(store.error_rows(metric).to_pandas().assign(metric=metric))
     jobs = store.read_roar()
     if len(jobs):
         failed = jobs[jobs["error"].notna()]
@@ -130,27 +142,28 @@ def failed_rows(store: Store) -> pd.DataFrame:
     return pd.concat(frames) if frames else pd.DataFrame(columns=[*COLUMNS, "metric"])
 
 
-def forget_errors(store: Store) -> None:
-    """Delete the parts and retraining jobs that have an error, so that they are planned again."""
+def forget_errors(store: Store, described: Described | None = None) -> None:
+    """Delete the shards and retraining jobs that have an error, so that they are planned again.
+
+    Args:
+        described: says how large shards are; None: a part is one.
+    """
     paths = store.row_files()
 
     def has_error(path: str) -> bool:
-        with store.folder.opened(path) as stream:
-            return _has_error(pq.ParquetFile(stream).metadata)
+        with store.folder.source(path) as source:
+            return num_errors(pq.ParquetFile(source).metadata) > 0
 
     bad = store.folder.map(has_error, paths)
     spoilt = [path for path, is_bad in zip(paths, bad, strict=True) if is_bad]
+    parts = {path: Part.of(path) for path in spoilt}
+    for part in parts.values():
+        if described and part and part.num_rows > described.shard_size:
+            Compactor(store, described).take_out_errors(part)
+            spoilt.remove(part.path)
     store.folder.delete_all(spoilt)
     store.folder.delete_all(store.folder.list(FOLDER))  # no row is left that names one
-    log.info("%s: %d files with errors are deleted, to be made anew", store.uri, len(spoilt))
-
-
-def _has_error(metadata: pq.FileMetaData) -> bool:
-    """Tell from a part's footer, so that no mask is read."""
-    paths = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    counts = [group.column(paths.index("error")).statistics.null_count for group in groups]
-    return bool(sum(counts) < metadata.num_rows)
+    log.info("%s: %d files have errors, which are to be made anew", store.uri, len(parts))
 
 
 def _cut(text: str, num_bytes: int) -> str:

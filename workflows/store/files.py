@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import posixpath
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -18,6 +20,7 @@ from pyarrow import fs
 
 from ..confidential import holds_secret
 from ..errors import StorageError, UserError
+from .answering import Answering
 from .clients import opened
 from .cures import cure_of
 
@@ -25,6 +28,9 @@ T = TypeVar("T")
 TEMPORARY = ".tmp-"
 READERS = 64
 """Files read at a time: in an object store each costs two round trips and little else."""
+READ_IN_TURN = 32
+"""Local files that a thread reads before another has its turn, which costs more than a file."""
+SMALL_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -103,10 +109,35 @@ class Folder:
         with self.answering():
             return _get(self.filesystem, self.path(relative))
 
-    def map(self, function: Callable[[str], T], relatives: Iterable[str]) -> Iterator[T]:
+    def map(
+        self, function: Callable[[str], T], relatives: Iterable[str], *, at_once: int = READERS
+    ) -> Iterator[T]:
         """Yield what a function returns for each file, in their order; several run at a time."""
-        with ThreadPoolExecutor(READERS) as pool:
-            yield from pool.map(function, relatives)
+        size = READ_IN_TURN if self.is_local and at_once == READERS else 1
+
+        def each(own: tuple[str, ...]) -> list[T]:
+            return [function(relative) for relative in own]
+
+        with ThreadPoolExecutor(at_once) as pool:
+            ahead: deque[Future[list[T]]] = deque()
+            for own in _batches(relatives, size):
+                ahead.append(pool.submit(each, own))
+                if len(ahead) >= at_once:
+                    yield from ahead.popleft().result()
+            while ahead:
+                yield from ahead.popleft().result()
+
+    @contextmanager
+    def source(self, relative: str) -> Iterator[Any]:
+        """Open a file of rows to read pieces of it; a small one is read at once."""
+        if isinstance(self.filesystem, fs.PyFileSystem):
+            yield pa.BufferReader(self.read(relative))
+            return
+        with self.opened(relative) as stream:
+            if stream.size() <= SMALL_BYTES:
+                yield pa.BufferReader(stream.read())
+            else:
+                yield Answering(stream, self.answering)
 
     @contextmanager
     def opened(self, relative: str) -> Iterator[pa.NativeFile]:
@@ -205,6 +236,12 @@ def _direct(entries: Mapping[str, fs.FileInfo], folder: str) -> dict[str, fs.Fil
         own = name[:start] + first
         found[own] = fs.FileInfo(own, fs.FileType.Directory) if rest else info
     return found
+
+
+def _batches(relatives: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Return them by so many; `itertools.batched` came with Python 3.12."""
+    left = iter(relatives)
+    return iter(lambda: tuple(islice(left, size)), ())
 
 
 def _replace(path: Path, content: bytes | pa.Buffer) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from .. import __version__
+from .parts import CellName, Part
 from .run_folder import BENCHMARK, Store
 
 DRAWN = ".drawn"
@@ -14,11 +16,25 @@ DRAWN = ".drawn"
 def rows_key(store: Store) -> str:
     """Return what changes with a run folder's rows, its description or this package's version.
 
-    A file of rows is named by its images and by the hash of all that made it.
+    A file of rows is named by its images and by the hash of all that made it. Into how many files
+    rows are divided does not count.
     """
-    digest = hashlib.sha256("\n".join([__version__, *sorted(store.row_files()), ""]).encode())
+    names = sorted([*_spans(store.parts()), *store.roar_parts()])
+    digest = hashlib.sha256("\n".join([__version__, *names, ""]).encode())
     digest.update(store.folder.find(BENCHMARK) or b"")
     return digest.hexdigest()
+
+
+def _spans(parts: Iterable[Part]) -> list[str]:
+    """Return the names that parts would have, were those that follow each other one."""
+    spans: dict[tuple[CellName, str], list[list[int]]] = {}
+    for part in sorted(parts, key=lambda part: (part.first, -part.last)):
+        own = spans.setdefault((part.cell, part.key), [])
+        if own and part.first <= own[-1][1] + 1:
+            own[-1][1] = max(own[-1][1], part.last)
+        else:
+            own.append([part.first, part.last])
+    return [name.part(key, *span) for (name, key), own in spans.items() for span in own]
 
 
 def is_drawn(store: Store, key: str) -> bool:

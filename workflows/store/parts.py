@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,6 +70,10 @@ class CellName(NamedTuple):
         root = "explanations" if self.metric is None else f"scores/metric={self.metric}"
         return f"{root}/dataset={self.dataset}/model={self.model}/explainer={self.explainer}"
 
+    def part(self, key: str, first: int, last: int) -> str:
+        """Return the path of a part; `key` is the first digits of the cell's."""
+        return f"{self.folder}/{first:06d}-{last:06d}-{key}.parquet"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -82,7 +86,7 @@ class Cell:
     """Where the model that scores is, without the ending of a file; empty: the one explained."""
 
     def part(self, first: int, last: int) -> str:
-        return f"{self.name.folder}/{first:06d}-{last:06d}-{self.key[:KEY_DIGITS]}.parquet"
+        return self.name.part(self.key[:KEY_DIGITS], first, last)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,64 @@ class Part:
     key: str
     first: int
     last: int
+
+    @classmethod
+    def of(cls, path: str) -> Part | None:
+        """Return what a path says; None where it is no part's."""
+        match = PART.fullmatch(path)
+        if not match:
+            return None
+        cell = CellName(match["dataset"], match["model"], match["explainer"], match["metric"])
+        return cls(path, cell, match["key"], int(match["first"]), int(match["last"]))
+
+    @property
+    def num_rows(self) -> int:
+        return self.last - self.first + 1
+
+
+class Piece(NamedTuple):
+    """A part, without the rows that another part has too."""
+
+    part: Part
+    skipped: int = 0
+    """Its first rows that do not count."""
+
+
+def by_cell(parts: Iterable[Part]) -> dict[CellName, list[Part]]:
+    """Return the parts of each cell."""
+    cells: dict[CellName, list[Part]] = {}
+    for part in parts:
+        cells.setdefault(part.cell, []).append(part)
+    return cells
+
+
+def pieces(parts: Iterable[Part]) -> list[Piece]:
+    """Return the parts of one cell in order, so that no row of the same key is there twice.
+
+    Of parts that overlap, as a compaction that was killed leaves them, the larger one counts.
+    """
+    keys: dict[str, list[Part]] = {}
+    for part in sorted(parts, key=lambda part: (part.first, -part.last)):
+        keys.setdefault(part.key, []).append(part)
+    found = [piece for own in keys.values() for piece in _pieces(own)]
+    return sorted(found, key=lambda piece: (piece.part.first, piece.part.key))
+
+
+def _pieces(parts: Iterable[Part]) -> Iterator[Piece]:
+    """Yield parts that together have every row once; one that overlaps only where none fits."""
+    reached = 0
+    spare: Part | None = None
+    for part in parts:
+        if spare and part.first > reached and spare.last >= reached:
+            yield Piece(spare, reached - spare.first)
+            reached = spare.last + 1
+        if part.first >= reached:
+            yield Piece(part)
+            reached = part.last + 1
+        elif part.last >= max(reached, spare.last + 1 if spare else 0):
+            spare = part
+    if spare and spare.last >= reached:
+        yield Piece(spare, reached - spare.first)
 
 
 @dataclass(frozen=True, kw_only=True)
