@@ -131,7 +131,7 @@ def compare(
     """
     difference_NM = value_NM - reference_N[:, None]
     summary = summarise(difference_NM, interval)
-    p_M = np.array([_signed_rank_p(column) for column in difference_NM.T], dtype=np.float64)
+    p_M = np.array([signed_rank_p(column) for column in difference_NM.T], dtype=np.float64)
     return Comparison(summary.mean_M, summary.low_M, summary.high_M, summary.n_M, p_M)
 
 
@@ -145,7 +145,8 @@ def holm(p_M: Floats) -> Floats:
     return adjusted_M
 
 
-def _signed_rank_p(difference_N: Floats) -> float:
+def signed_rank_p(difference_N: Floats) -> float:
+    """Return the p-value of the two-sided Wilcoxon signed-rank test; 1 where nothing differs."""
     differing = difference_N[~np.isnan(difference_N) & (difference_N != 0)]
     return float(stats.wilcoxon(differing).pvalue) if len(differing) else 1.0
 
