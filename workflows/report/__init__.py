@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ..errors import UserError
 from ..store.failures import failure_texts
-from .answers import accuracies, accuracy_csv
 from .figures import paths_of, render
 from .gallery import OpenDataset, gallery_figure
 from .highlights import Chooser
+from .holds import holds_of
 from .html import Page, render_page
-from .rankings import build_rankings, files_of_ranking
-from .sections import build_sections, files_of, unscored_rows
+from .rankings import build_rankings, ranking_sheets
+from .sections import build_sections
+from .sheets import accuracy_of, missing_of, other_sheets, section_sheets
 from .source import Run, RunStore
-from .tables import missing_csv
 
 __all__ = ["RunStore", "build_report"]
 
@@ -28,36 +28,40 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
     """
     run = Run(store)
     sections = build_sections(run)
-    rows = [row for section in sections for row in section.missing]
-    missing = list(dict.fromkeys([*rows, *unscored_rows(run)]))
+    missing = missing_of(run, sections)
     if not sections and not missing:
         raise UserError(
             "the run folder holds no score yet, so there is nothing to report; "
             "finish 'swagflow run' first"
         )
-    files: dict[str, bytes] = {}
-    for section in sections:
-        files |= files_of(section)
+    holds = {section.name: holds_of(run, section) for section in sections}
     rankings = [(ranked, ranked.drawing()) for ranked in build_rankings(run)]
-    for ranked, drawing in rankings:
-        files |= files_of_ranking(ranked, drawing)
-    models = accuracies(run.rows_of(str(item.metric)) for item in run.experiments.values())
-    if models:
-        files["tables/accuracy.csv"] = accuracy_csv(models)
-    if missing:
-        files["tables/missing.csv"] = missing_csv(missing)
+    models = accuracy_of(run)
+    sheets = [
+        *(s for each in sections for s in section_sheets(each, holds[each.name], run.labels)),
+        *(sheet for ranked, _ in rankings for sheet in ranking_sheets(ranked)),
+        *other_sheets(models, missing),
+    ]
+    files = {path: content for sheet in sheets for path, content in sheet.files().items()}
+    drawings = [
+        *(drawing for section in sections for drawing in section.drawings),
+        *(each.drawing for each in holds.values() if each is not None and each.drawing),
+        *(drawing for _, drawing in rankings),
+    ]
+    for drawing in drawings:
+        files |= paths_of(drawing.stem, drawing.rendered)
     highlights = Chooser(run, sections, open_datasets).highlights()
     if gallery := highlights.gallery:
         figure = gallery_figure(gallery.shown, gallery.methods, run.labels)
         files |= paths_of(gallery.stem, render(figure))
-    failures = failure_texts(store.folder) if missing else {}
     page = Page(
         sections=sections,
+        holds=holds,
         rankings=rankings,
         models=models,
         missing=missing,
         highlights=highlights,
-        failures=failures,
+        failures=failure_texts(store.folder) if missing else {},
         files=files,
     )
     files["report.html"] = render_page(run, page).encode()

@@ -18,6 +18,7 @@ from . import names
 from .answers import Accuracy
 from .gallery import Bytes, jpeg, overlay
 from .highlights import Gallery, Highlights
+from .holds import Holds, holds_view
 from .names import Labels
 from .ranking_view import ranking_view
 from .rankings import Ranked
@@ -37,6 +38,8 @@ class Page:
     sections: Sequence[Section]
     missing: Sequence[Missing]
     highlights: Highlights
+    holds: Mapping[str, Holds | None] = field(default_factory=dict)
+    """By the name of the section."""
     rankings: Sequence[tuple[Ranked, Drawing]] = ()
     models: Sequence[Accuracy] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +69,7 @@ def render_page(run: Run, page: Page) -> str:
         headline=headline(highlights.headline, labels) if highlights.headline else [],
         headline_section=highlights.headline.name if highlights.headline else None,
         sections=section_views(page.sections, labels),
+        holds={name: holds_view(item, labels) for name, item in page.holds.items() if item},
         models=[accuracy_view(item, labels) for item in page.models],
         target=target_words(run.described.target),
         has_correct=any(section.correct is not None for section in page.sections),
