@@ -11,7 +11,7 @@ from typing import Any
 from swag.comparing import ALPHA, Friedman
 
 from . import names
-from .export import Sheet
+from .export import MOST_PRINTED, Sheet
 from .figures import render
 from .names import Labels
 from .pairs import ColumnDifferences, Differences, differences
@@ -79,7 +79,7 @@ def holds_view(holds: Holds, labels: Labels) -> dict[str, Any]:
         "columns": [_column_view(item, labels) for item in found.columns],
         "over": "" if found.over_columns is None else _over(found.over_columns),
         "svg": None if holds.drawing is None else inline_svg(holds.drawing),
-        "files": [sheet.name for sheet in holds.sheets],
+        "files": [(sheet.name, len(sheet.rows) <= MOST_PRINTED) for sheet in holds.sheets],
     }
 
 

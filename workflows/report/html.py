@@ -50,22 +50,14 @@ class Page:
 
 def render_page(run: Run, page: Page) -> str:
     """Return the page's HTML."""
-    environment = Environment(
-        loader=PackageLoader("swagflow.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     labels, highlights = run.labels, page.highlights
-    environment.filters["method"] = lambda name: method_label(labels.method(name))
-    environment.filters["count"] = names.count
+    environment = environment_of(labels)
     environment.filters["embedded"] = lambda path: _csv_uri(page.files[path])
     template = environment.get_template("report.html.j2")
     return template.render(
         name=run.described.name,
-        style=_asset("style.css"),
-        script=_asset("report.js"),
+        style=asset("style.css"),
+        script=asset("report.js"),
         headline=headline(highlights.headline, labels) if highlights.headline else [],
         headline_section=highlights.headline.name if highlights.headline else None,
         sections=section_views(page.sections, labels),
@@ -84,6 +76,20 @@ def render_page(run: Run, page: Page) -> str:
         provenance=provenance_rows(run.provenance, ""),
         settings_text=yaml.safe_dump(run.described.plain(), sort_keys=False, allow_unicode=True),
     )
+
+
+def environment_of(labels: Labels) -> Environment:
+    """Return what reads the templates of this package."""
+    environment = Environment(
+        loader=PackageLoader("swagflow.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["method"] = lambda name: method_label(labels.method(name))
+    environment.filters["count"] = names.count
+    return environment
 
 
 def gallery_view(gallery: Gallery, labels: Labels) -> list[dict[str, Any]]:
@@ -187,6 +193,7 @@ def method_label(label: str) -> Markup:
     return Markup.escape(label)
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
+    """Return a file of this package as a page has it."""
     text = (files(str(__package__)) / name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704  # a file of this package

@@ -19,7 +19,7 @@ from .answers import correct_rows
 from .names import Labels, flat
 from .texts import metric_text
 from .tuned_texts import roar_cost, tuned_cost
-from .wording import MetricText
+from .wording import ROAR, MetricText
 
 
 class RunStore(Protocol):
@@ -75,6 +75,10 @@ class Run:
     def text(self, metric: str) -> MetricText:
         """Return how a metric is written about."""
         return metric_text(metric, self.described.metrics[metric])
+
+    def metric_text(self, metric: str) -> MetricText:
+        """Return `text` of a metric, or of remove and retrain, which is none."""
+        return self.text(metric) if metric in self.described.metrics else ROAR
 
     def cost(self, metric: str, datasets: Sequence[str]) -> str:
         """Return what was trained for a metric, and its passes; nothing where nothing was."""
