@@ -94,6 +94,6 @@ def _say(found: RunComparison, console: Console) -> int:
         tell(f"  {len(lost)} means lack images of A that have no value in {letter}, {most} at most")
     beyond = [change for change in changes if change.beyond]
     for change in beyond:
-        cell = " ".join(filter(None, change.cell))
-        tell(f"  moved beyond {change.bound:g}: {cell}: {said(change)}")
+        where = " ".join(filter(None, change.cell))
+        tell(f"  moved beyond {change.bound:g}: {where}: {said(change)}")
     return EXIT_MISSING_ROWS if beyond else 0

@@ -9,6 +9,7 @@ from .gallery import OpenDataset, gallery_figure
 from .highlights import Chooser
 from .holds import holds_of
 from .html import Page, render_page
+from .maps_alike import maps_alike, maps_drawing, maps_sheet, maps_view
 from .rankings import build_rankings, ranking_sheets
 from .sections import build_sections
 from .sheets import accuracy_of, missing_of, other_sheets, section_sheets
@@ -37,9 +38,13 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
     holds = {section.name: holds_of(run, section) for section in sections}
     rankings = [(ranked, ranked.drawing()) for ranked in build_rankings(run)]
     models = accuracy_of(run)
+    maps, maps_drawn = maps_alike(run), None
+    if maps:
+        maps_drawn = maps_drawing(maps, run.labels)
     sheets = [
         *(s for each in sections for s in section_sheets(each, holds[each.name], run.labels)),
         *(sheet for ranked, _ in rankings for sheet in ranking_sheets(ranked)),
+        *([maps_sheet(maps, run.seed)] if maps else ()),
         *other_sheets(models, missing),
     ]
     files = {path: content for sheet in sheets for path, content in sheet.files().items()}
@@ -47,6 +52,7 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
         *(drawing for section in sections for drawing in section.drawings),
         *(each.drawing for each in holds.values() if each is not None and each.drawing),
         *(drawing for _, drawing in rankings),
+        *([maps_drawn] if maps_drawn else ()),
     ]
     for drawing in drawings:
         files |= paths_of(drawing.stem, drawing.rendered)
@@ -58,6 +64,7 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
         sections=sections,
         holds=holds,
         rankings=rankings,
+        maps=maps_view(maps, maps_drawn, run.labels) if maps_drawn else None,
         models=models,
         missing=missing,
         highlights=highlights,

@@ -272,7 +272,7 @@ def differing_settings(base: Run, other: Run) -> list[tuple[str, str, str]]:
     ]
     keys = dict.fromkeys([*sides[0], *sides[1]])
     return [
-        (key, *(_shown(side, key) for side in sides))
+        (key, _shown(sides[0], key), _shown(sides[1], key))
         for key in keys
         if sides[0].get(key) != sides[1].get(key) or (key in sides[0]) != (key in sides[1])
     ]

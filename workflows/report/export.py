@@ -169,8 +169,8 @@ def _latex_grid(grid: Grid, intervals: bool) -> list[str]:
             lines.append(
                 rf"\multicolumn{{{grid.num_columns + 1}}}{{l}}{{\emph{{{latex(title)}}}}} \\"
             )
-        for method, cells in members:
-            lines.append(_line([latex(method), *(_latex_cell(each, intervals) for each in cells)]))
+        for method, row in members:
+            lines.append(_line([latex(method), *(_latex_cell(each, intervals) for each in row)]))
     return lines
 
 

@@ -41,6 +41,8 @@ class Page:
     holds: Mapping[str, Holds | None] = field(default_factory=dict)
     """By the name of the section."""
     rankings: Sequence[tuple[Ranked, Drawing]] = ()
+    maps: Mapping[str, Any] | None = None
+    """How far the methods' maps agree, as text; None where there are no two."""
     models: Sequence[Accuracy] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     """Files of what went wrong by name."""
@@ -66,6 +68,7 @@ def render_page(run: Run, page: Page) -> str:
         target=target_words(run.described.target),
         has_correct=any(section.correct is not None for section in page.sections),
         rankings=[ranking_view(*ranked, labels=labels) for ranked in page.rankings],
+        maps=page.maps,
         gallery=highlights.gallery,
         gallery_groups=gallery_view(highlights.gallery, labels) if highlights.gallery else [],
         scrubber=highlights.scrubber,

@@ -88,7 +88,7 @@ def differences(
         (there,) = np.nonzero(~np.isnan(value_NM).all(axis=0))
         means.append(_means(value_NM))
         if len(there) > 1:
-            names = [methods[place] for place in there]
+            names = [methods[int(place)] for place in there]
             found.append(
                 _column(
                     column, names, value_NM[:, there], higher_is_better=higher_is_better, seed=seed

@@ -68,7 +68,15 @@ def _draw(axes: Axes, panel: RankPanel, lines: float) -> None:
         axes.plot([rank, rank, end], [0, height, height], color=MUTED, linewidth=0.7)
         name, number = literal(panel.methods[place]), f"{rank:.2f}"
         text = f"{name}  {number} " if left else f" {number}  {name}"
-        axes.text(end, height, text, ha="right" if left else "left", va="center", fontsize=7.5)
+        axes.text(
+            end,
+            height,
+            text,
+            ha="right" if left else "left",
+            va="center",
+            fontsize=7.5,
+            in_layout=False,
+        )
 
 
 def _ruler(axes: Axes, last: int, critical: float) -> None:
@@ -77,8 +85,26 @@ def _ruler(axes: Axes, last: int, critical: float) -> None:
         axes.plot([tick, tick], [0, 0.25], color=INK, linewidth=0.8)
         if last > 10 and tick % 2 == 0:
             continue
-        axes.text(tick, 0.45, str(tick), ha="center", va="bottom", fontsize=7, color=MUTED)
+        axes.text(
+            tick,
+            0.45,
+            str(tick),
+            ha="center",
+            va="bottom",
+            fontsize=7,
+            color=MUTED,
+            in_layout=False,
+        )
     width = min(critical, last - 1.0)
     axes.plot([1, 1 + width], [2.2, 2.2], color=INK, linewidth=1.2, marker="|", markersize=5)
     shown = f"critical difference {critical:.3g}" + (" or more" if critical > width else "")
-    axes.text(1 + width + 0.02 * last, 2.2, shown, ha="left", va="center", fontsize=7, color=MUTED)
+    axes.text(
+        1 + width + 0.02 * last,
+        2.2,
+        shown,
+        ha="left",
+        va="center",
+        fontsize=7,
+        color=MUTED,
+        in_layout=False,
+    )

@@ -40,7 +40,7 @@ class Ranked:
 
     def drawing(self) -> Drawing:
         """Return the figure of the agreement."""
-        figure = heatmap([text.label for text in self.texts], self.tau_KK, *self.tau_interval_KK)
+        figure = heatmap([text.label for text in self.texts], self.tau_KK, self.tau_interval_KK)
         alt = "Kendall's tau between the orders of the methods by each two metrics"
         return Drawing(f"{self.stem}_agreement", self.number or self.title, alt, render(figure))
 

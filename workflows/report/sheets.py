@@ -10,6 +10,7 @@ from ..errors import UserError
 from .answers import Accuracy, accuracies
 from .export import Sheet, sheet_of, table_sheet
 from .holds import Holds, holds_of
+from .maps_alike import STEM, maps_alike, maps_sheet
 from .names import Labels
 from .pairs import FRIEDMAN, ORDER, PAIRS
 from .rankings import ALPHA, RANKS, TAUS, build_rankings, ranking_sheets
@@ -87,6 +88,10 @@ def _finders(run: Run) -> dict[str, Finder]:
     def of_rankings() -> Iterable[Sheet]:
         return (sheet for ranked in build_rankings(run) for sheet in ranking_sheets(ranked))
 
+    def of_maps() -> Iterable[Sheet]:
+        maps = maps_alike(run)
+        return [maps_sheet(maps, run.seed)] if maps else []
+
     def of_missing() -> Iterable[Sheet]:
         return other_sheets([], missing_of(run, build_sections(run, drawn=False)))
 
@@ -98,6 +103,7 @@ def _finders(run: Run) -> dict[str, Finder]:
     for name, asked in run.described.rankings.items():
         stem = asked.show.stem or name
         found |= {f"{stem}{ending}": of_rankings for ending in (RANKS, TAUS, ALPHA)}
+    found[STEM] = of_maps
     found[ACCURACY] = lambda: other_sheets(accuracy_of(run), [])
     found[MISSING] = of_missing
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +34,9 @@ class RunStore(Protocol):
     def read_explanations(
         self, dataset: str, model: str, explainer: str, image_ids: Iterable[str] | None = None
     ) -> dict[str, np.ndarray]: ...
+    def explanation_parts(
+        self, dataset: str, model: str, explainer: str
+    ) -> Iterator[dict[str, np.ndarray]]: ...
     def write_bytes(self, relative: str, content: bytes) -> None: ...
 
 
