@@ -63,7 +63,8 @@ def by_correctness(scores: pd.DataFrame) -> pd.DataFrame:
         name: side.groupby(keys, sort=False, observed=True)["value"].agg(["mean", "var", "count"])
         for name, side in (("correct", scores[right]), ("wrong", scores[~right]))
     }
-    both = sides["correct"].join(sides["wrong"], lsuffix="_correct", rsuffix="_wrong", how="inner")
+    suffixed = [side.add_suffix(f"_{name}") for name, side in sides.items()]
+    both = suffixed[0].join(suffixed[1], how="inner")
     both = both.reset_index()
     both["difference"] = both["mean_correct"] - both["mean_wrong"]
     share = {name: (both[f"var_{name}"] / both[f"count_{name}"]).to_numpy() for name in sides}
