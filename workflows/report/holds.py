@@ -14,13 +14,16 @@ from . import names
 from .export import MOST_PRINTED, Sheet
 from .figures import render
 from .names import Labels
-from .pairs import ColumnDifferences, Differences, differences
+from .pairs import FRIEDMAN, ORDER, PAIRS, ColumnDifferences, Differences, differences
 from .rank_diagram import RankPanel, rank_diagram
 from .rows import by_variant
 from .sections import ROAR_NAME, Drawing, Section
 from .source import Run
-from .splits import split_sheets
+from .splits import CLASSES, CORRECTNESS, split_sheets
 from .views import inline_svg
+
+ENDINGS = (PAIRS, ORDER, FRIEDMAN, CLASSES, CORRECTNESS)
+"""Of the names of its tables."""
 
 
 @dataclass(frozen=True, kw_only=True)

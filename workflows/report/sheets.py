@@ -9,14 +9,12 @@ from swag.lookup import nearest
 from ..errors import UserError
 from .answers import Accuracy, accuracies
 from .export import Sheet, sheet_of, table_sheet
-from .holds import Holds, holds_of
+from .holds import ENDINGS, Holds, holds_of
 from .maps_alike import STEM, maps_alike, maps_sheet
 from .names import Labels
-from .pairs import FRIEDMAN, ORDER, PAIRS
 from .rankings import ALPHA, RANKS, TAUS, build_rankings, ranking_sheets
 from .sections import Section, build_sections, stems_of, unscored_rows
 from .source import Run
-from .splits import CLASSES, CORRECTNESS
 from .tables import Missing
 
 CORRECT = "_correct"
@@ -98,7 +96,7 @@ def _finders(run: Run) -> dict[str, Finder]:
     found: dict[str, Finder] = {}
     for section, stem in stems_of(run).items():
         found |= {stem: plainly(section), stem + CORRECT: plainly(section)}
-        for ending in (PAIRS, ORDER, FRIEDMAN, CLASSES, CORRECTNESS):
+        for ending in ENDINGS:
             found[stem + ending] = of_section(section)
     for name, asked in run.described.rankings.items():
         stem = asked.show.stem or name
