@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import UserError
 from ..store.failures import failure_texts
 from .figures import paths_of, render
 from .gallery import OpenDataset, gallery_figure
-from .highlights import Chooser
+from .highlights import Chooser, Highlights
 from .holds import holds_of
 from .html import Page, render_page
 from .maps_alike import maps_alike, maps_drawing, maps_sheet, maps_view
 from .rankings import build_rankings, ranking_sheets
-from .sections import build_sections
-from .sheets import accuracy_of, missing_of, other_sheets, section_sheets
+from .sections import Drawing, build_sections
+from .sheets import accuracy_of, files_of, missing_of, other_sheets, section_sheets
 from .source import Run, RunStore
 
 __all__ = ["RunStore", "build_report"]
@@ -37,29 +39,22 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
         )
     holds = {section.name: holds_of(run, section) for section in sections}
     rankings = [(ranked, ranked.drawing()) for ranked in build_rankings(run)]
-    models = accuracy_of(run)
-    maps, maps_drawn = maps_alike(run), None
-    if maps:
-        maps_drawn = maps_drawing(maps, run.labels)
+    models, maps = accuracy_of(run), maps_alike(run)
+    maps_drawn = maps_drawing(maps, run.labels) if maps else None
     sheets = [
         *(s for each in sections for s in section_sheets(each, holds[each.name], run.labels)),
         *(sheet for ranked, _ in rankings for sheet in ranking_sheets(ranked)),
         *([maps_sheet(maps, run.seed)] if maps else ()),
         *other_sheets(models, missing),
     ]
-    files = {path: content for sheet in sheets for path, content in sheet.files().items()}
     drawings = [
         *(drawing for section in sections for drawing in section.drawings),
         *(each.drawing for each in holds.values() if each is not None and each.drawing),
         *(drawing for _, drawing in rankings),
         *([maps_drawn] if maps_drawn else ()),
     ]
-    for drawing in drawings:
-        files |= paths_of(drawing.stem, drawing.rendered)
     highlights = Chooser(run, sections, open_datasets).highlights()
-    if gallery := highlights.gallery:
-        figure = gallery_figure(gallery.shown, gallery.methods, run.labels)
-        files |= paths_of(gallery.stem, render(figure))
+    files = files_of(sheets) | _pictures(drawings, highlights, run)
     page = Page(
         sections=sections,
         holds=holds,
@@ -75,3 +70,14 @@ def build_report(store: RunStore, *, open_datasets: OpenDataset) -> list[str]:
     for path, content in files.items():
         store.write_bytes(path, content)
     return list(files)
+
+
+def _pictures(drawings: Sequence[Drawing], highlights: Highlights, run: Run) -> dict[str, bytes]:
+    """Return the figures by their paths in the run folder."""
+    files: dict[str, bytes] = {}
+    for drawing in drawings:
+        files |= paths_of(drawing.stem, drawing.rendered)
+    if gallery := highlights.gallery:
+        figure = gallery_figure(gallery.shown, gallery.methods, run.labels)
+        files |= paths_of(gallery.stem, render(figure))
+    return files

@@ -31,6 +31,11 @@ def section_sheets(section: Section, holds: Holds | None, labels: Labels) -> lis
     return [*found, *(holds.sheets if holds else ())]
 
 
+def files_of(sheets: Iterable[Sheet]) -> dict[str, bytes]:
+    """Return the files of tables by their paths in the run folder."""
+    return {path: content for sheet in sheets for path, content in sheet.files().items()}
+
+
 def accuracy_of(run: Run) -> list[Accuracy]:
     """Return the accuracy of each model, of the images that any metric scored."""
     return accuracies(run.rows_of(str(item.metric)) for item in run.experiments.values())
