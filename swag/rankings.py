@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from swag.agreement import krippendorff_alpha
 from swag.rng import generator
 from swag.stats import Floats, percentiles, resampled_means
 
@@ -34,6 +35,18 @@ class Ranking:
     metric tells no two methods apart."""
     tau_RKK: Floats
     """The same of each resample."""
+    alpha: float
+    """Krippendorff's alpha of the metrics' ranks: 1 where all rank alike, 0 for any orders."""
+    alpha_R: Floats
+    """The same of each resample."""
+
+    @property
+    def alpha_interval(self) -> tuple[float, float]:
+        """The ends of the 95 % percentile bootstrap interval of `alpha`; NaN where it has none."""
+        if np.isnan(self.alpha_R).all():
+            return float("nan"), float("nan")
+        low, high = percentiles(self.alpha_R)
+        return float(low), float(high)
 
     @property
     def interval_KK(self) -> tuple[Floats, Floats]:
@@ -79,7 +92,14 @@ def rank_methods(
     mean_R = resampled_means(flat, random, num_resamples)
     mean_RMK = mean_R.reshape(-1, num_methods, num_metrics)
     rank_MK = rankdata(-mean_MK, axis=0, nan_policy="omit")
-    return Ranking(mean_MK, rank_MK, _firsts(mean_RMK), kendall(mean_MK), kendall(mean_RMK))
+    alpha_R = np.array([_alpha(each_MK) for each_MK in mean_RMK])
+    tau_KK, tau_RKK = kendall(mean_MK), kendall(mean_RMK)
+    return Ranking(mean_MK, rank_MK, _firsts(mean_RMK), tau_KK, tau_RKK, _alpha(mean_MK), alpha_R)
+
+
+def _alpha(mean_MK: Floats) -> float:
+    """Return the agreement of the metrics' ranks, each metric being a rater of the methods."""
+    return krippendorff_alpha(rankdata(-mean_MK, axis=0, nan_policy="omit").T)
 
 
 def kendall(mean_XMK: Floats) -> Floats:

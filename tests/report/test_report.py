@@ -42,6 +42,7 @@ from tests.support.fake_run import (
 
 METHODS = ("random", "grad_cam", "swag", "swag_g", "guided_backprop")
 HOSTILE = "</script><script>alert('no')</script> & so on"
+TABLES, FIGURES = ("csv", "json", "md", "tex"), ("png", "svg", "pdf")
 CLASSES = [f"{number} {HOSTILE}" for number in range(10)]
 
 
@@ -128,18 +129,17 @@ def scrubber_of(html: bytes) -> Any:
 def test_the_files_of_the_contract_are_written(written: Written) -> None:
     paths, contents = written
     assert paths == list(contents)
+    tables = ("table1_deletion", "table2_sanity", "missing")
+    asked = [f"table1_deletion_{what}" for what in ("pairs", "order", "friedman")]
+    figures = ("figure1_gallery", "figure2_curves", "table1_deletion_ranks")
     assert set(paths) == {
-        "tables/table1_deletion.csv",
-        "tables/table2_sanity.csv",
-        "tables/missing.csv",
-        "figures/figure1_gallery.png",
-        "figures/figure1_gallery.svg",
-        "figures/figure2_curves.png",
-        "figures/figure2_curves.svg",
+        *(f"tables/{name}.{kind}" for name in (*tables, *asked) for kind in TABLES),
+        *(f"figures/{name}.{kind}" for name in figures for kind in FIGURES),
         "report.html",
     }
     assert contents["figures/figure2_curves.png"].startswith(b"\x89PNG")
-    for name in ("figure1_gallery", "figure2_curves"):
+    for name in figures:
+        assert contents[f"figures/{name}.pdf"].startswith(b"%PDF")
         assert ET.fromstring(contents[f"figures/{name}.svg"]).tag.endswith("svg")
 
 
@@ -292,11 +292,11 @@ def test_other_metrics_have_no_scrubber(store: Store) -> None:
 def test_figures_follow_the_theme_of_the_page(written: Written) -> None:
     html = written[1]["report.html"].decode()
     drawings = re.findall(r'<svg role="group".*?</svg>', html, re.DOTALL)
-    assert len(drawings) == 1
-    assert "var(--ink)" in drawings[0]
-    assert "#1b1f24" not in drawings[0]
-    assert 'data-method="swag_g"' in drawings[0]
-    assert 'class="key text" data-method="swag_g"' in drawings[0]
+    assert len(drawings) == 2
+    assert all("var(--ink)" in drawing for drawing in drawings)
+    assert not any("#1b1f24" in drawing for drawing in drawings)
+    (curves,) = [drawing for drawing in drawings if 'data-method="swag_g"' in drawing]
+    assert 'class="key text" data-method="swag_g"' in curves
 
 
 def test_saliencies_are_stretched_between_minimum_and_99th_percentile() -> None:
@@ -353,7 +353,7 @@ def test_a_sweep_is_a_line_per_series_along_its_setting(tmp_path: Path) -> None:
     means = [section.table.cell(f"variant_{n}", column).mean for n in (3, 2)]
     assert panel.lines[0].mean_T.tolist() == means
     (drawing,) = section.drawings
-    assert set(drawing.rendered) == {"png", "svg"}
+    assert set(drawing.rendered) == set(FIGURES)
     page = Page(report(run.store)[1]["report.html"].decode())
     assert "Figure 3" in page.text
     assert "table" not in [tag for tag, v in page.tags if v.get("class") == "results"]
@@ -382,9 +382,8 @@ def test_roar_has_a_table_and_a_figure(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(store, "read_roar", lambda: pd.DataFrame(rows))
     paths = build_report(store, open_datasets=lambda name: None)
     assert paths == [
-        "tables/table4_roar.csv",
-        "figures/figure4_roar.png",
-        "figures/figure4_roar.svg",
+        *(f"tables/table4_roar.{kind}" for kind in TABLES),
+        *(f"figures/figure4_roar.{kind}" for kind in FIGURES),
         "report.html",
     ]
     text = Page(store.written["report.html"].decode()).text

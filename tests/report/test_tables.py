@@ -10,15 +10,16 @@ import pytest
 from swag.metrics.localisation import is_held_out
 from swag.stats import bootstrap_interval, compare, holm, student_interval
 from swag.types import Kind
+from swagflow.report.export import sheet_of
 from swagflow.report.paper import paper_values
 from swagflow.report.rows import by_threshold, by_variant, roar_scores
 from swagflow.report.sections import Section, build_sections
 from swagflow.report.source import Run
 from swagflow.report.tables import (
+    Missing,
     Rules,
     bootstrap_rules,
     make_table,
-    missing_csv,
     missing_rows,
 )
 from swagflow.report.texts import WEAK_LOCALISATION, metric_text
@@ -138,9 +139,8 @@ def test_missing_rows_give_their_reason() -> None:
         ("swag", "i2", "the metric gave no score"),
         ("grad_cam", "i0", "not computed yet"),
     ]
-    assert missing_csv(found).decode().splitlines()[1] == (
-        "digit_scenes,tiny_vgg,swag,deletion,i1,cannot be decoded"
-    )
+    text = sheet_of("missing", Missing, found).encoded("csv").decode()
+    assert text.splitlines()[1] == ("digit_scenes,tiny_vgg,swag,deletion,i1,cannot be decoded")
 
 
 def test_values_of_the_paper() -> None:

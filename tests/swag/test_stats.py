@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -150,3 +152,19 @@ def test_infinite_or_misshapen_values_are_errors() -> None:
         stats.summarise(column(1.0, float("inf")))
     with pytest.raises(ValueError, match="shape"):
         stats.bootstrap_interval(np.ones(3))
+
+
+@pytest.mark.parametrize(
+    "differences", [[1.0, 1, 2], [-1.0, 1, 2, 2, 3], [0.5, -0.5, 0.5, 3], [1.0, 1, 1, 1, 1, 1, -1]]
+)
+def test_the_signed_rank_test_with_ties_is_exact(differences: list[float]) -> None:
+    """Against all signs, one by one."""
+    sizes = np.abs(differences)
+    ranks = np.array([(sizes < s).sum() + ((sizes == s).sum() + 1) / 2 for s in sizes])
+    seen = sum(r for r, d in zip(ranks, differences, strict=True) if d > 0)
+    middle = ranks.sum() / 2
+    sums = [np.dot(signs, ranks) for signs in product((0, 1), repeat=len(ranks))]
+    extreme = [abs(each - middle) >= abs(seen - middle) for each in sums]
+    assert stats.signed_rank_p(np.array([*differences, 0, np.nan])) == pytest.approx(
+        np.mean(extreme)
+    )

@@ -10,7 +10,21 @@ import typer
 from rich.console import Console
 
 from .. import __version__
-from . import check, compact, data, explain, list, plan, report, run, status, submit, train  # noqa: A004
+from . import (
+    check,
+    compact,
+    compare,
+    data,
+    explain,
+    list,  # noqa: A004
+    plan,
+    report,
+    run,
+    status,
+    submit,
+    table,
+    train,
+)
 from .guard import guarded, heed_sigterm
 from .options import Verbose
 
@@ -46,6 +60,8 @@ app.command(epilog=plan.EXAMPLE)(plan.plan)
 app.command(epilog=status.EXAMPLE)(status.status)
 app.command(epilog=submit.EXAMPLE)(submit.submit)
 app.command(epilog=report.EXAMPLE)(report.report)
+app.command(epilog=table.EXAMPLE)(table.table)
+app.command(epilog=compare.EXAMPLE)(compare.compare)
 app.command(epilog=check.EXAMPLE)(check.check)
 app.command(epilog=compact.EXAMPLE)(compact.compact)
 app.command("list", epilog=list.EXAMPLE)(list.list_names)

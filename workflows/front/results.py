@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from swag.comparing import power_of
 from swag.stats import bootstrap_interval, compare, holm
 
 from ..errors import UserError
+from ..report.maps_alike import maps_alike, maps_sheet
+from ..report.pairs import Differences, columns_of, differences
 from ..report.panels import curve_figure
 from ..report.rows import by_variant
 from ..report.source import Run
+from ..report.splits import split_sheets
 from ..report.tables import bootstrap_rules, make_table
 from ..store.failures import ReadOnce
 from ..store.run_folder import Store
@@ -138,6 +143,91 @@ class Results:
                 "p_holm": holm(found.p_M),
             }
         )
+
+    def pairs(self, metric: str | None = None) -> pd.DataFrame:
+        """Return each two methods' difference on the same images.
+
+        Args:
+            metric: None: the first.
+
+        Returns:
+            the mean difference with its 95 % bootstrap interval, the share of images on which the
+            first is better, Wilcoxon's p-value, as it is and adjusted for all pairs of the column
+            (Holm), and with how many images the test would find it in 80 % of the samples.
+        """
+        return self._differences(metric).sheets()[0].frame()
+
+    def order(self, metric: str | None = None) -> pd.DataFrame:
+        """Return each method's rank, its 95 % interval, and the share of resamples it leads.
+
+        Args:
+            metric: None: the first.
+        """
+        return self._differences(metric).sheets()[1].frame()
+
+    def friedman(self, metric: str | None = None) -> pd.DataFrame:
+        """Return Friedman's test over the images of each column, and over three columns and more.
+
+        Args:
+            metric: None: the first.
+        """
+        return self._differences(metric).sheets()[2].frame()
+
+    def power(
+        self, first: str, second: str, sizes: Sequence[int], metric: str | None = None
+    ) -> pd.DataFrame:
+        """Return the chance that so many images tell two methods apart (`swag.comparing.power_of`).
+
+        Args:
+            first: a method.
+            second: another.
+            sizes: numbers of images.
+            metric: None: the first.
+
+        Raises:
+            UserError: one of the methods has no values.
+        """
+        metric = metric or self.metrics[0]
+        known = self._explainers(metric)
+        for name in (first, second):
+            if name not in known:
+                raise UserError(f"method {name!r} has no values; there are {', '.join(known)}")
+        found = []
+        for column, value_N2 in columns_of(by_variant(self._rows(metric)), [first, second]):
+            power = power_of(value_N2[:, 0] - value_N2[:, 1], sizes)
+            keys = dict(zip(KEYS, column, strict=True))
+            found.append(pd.DataFrame({**keys, "images": list(sizes), "power": power}))
+        return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+    def splits(self, metric: str | None = None) -> dict[str, pd.DataFrame]:
+        """Return the means by class and by correctness, of rows with labels and predictions.
+
+        Args:
+            metric: None: the first.
+        """
+        sheets = split_sheets("", by_variant(self._rows(metric or self.metrics[0])))
+        return {sheet.name.lstrip("_"): sheet.frame() for sheet in sheets}
+
+    def map_agreement(self, num_images: int | None = None) -> pd.DataFrame:
+        """Return how far each two methods' stored maps agree.
+
+        Args:
+            num_images: of each data set and model, the first ones; None: 16 at most.
+        """
+        return maps_sheet(maps_alike(self._run, num_images), self._run.seed).frame()
+
+    def _differences(self, metric: str | None) -> Differences:
+        metric = metric or self.metrics[0]
+        found = differences(
+            metric,
+            by_variant(self._rows(metric)),
+            self._explainers(metric),
+            higher_is_better=self._higher(metric),
+            seed=self._run.seed,
+        )
+        if found is None:
+            raise UserError(f"{metric}: no two methods have values on the same data and model")
+        return found
 
     def plot(self, metric: str | None = None) -> Figure:
         """Return the mean curves of a metric that has some, else each method's mean and interval.

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import UserError
 from ..store.failures import failure_texts
-from .answers import accuracies, accuracy_csv
 from .figures import paths_of, render
 from .gallery import OpenDataset, gallery_figure
-from .highlights import Chooser
+from .highlights import Chooser, Highlights
+from .holds import holds_of
 from .html import Page, render_page
-from .rankings import build_rankings, files_of_ranking
-from .sections import build_sections, files_of, unscored_rows
+from .maps_alike import maps_alike, maps_drawing, maps_sheet, maps_view
+from .rankings import build_rankings, ranking_sheets
+from .sections import Drawing, build_sections
+from .sheets import accuracy_of, files_of, missing_of, other_sheets, section_sheets
 from .source import Run, RunStore
-from .tables import missing_csv
 
 __all__ = ["RunStore", "build_report"]
 
@@ -31,39 +34,53 @@ def build_report(
     """
     run = run or Run(store)
     sections = build_sections(run)
-    rows = [row for section in sections for row in section.missing]
-    missing = list(dict.fromkeys([*rows, *unscored_rows(run)]))
+    missing = missing_of(run, sections)
     if not sections and not missing:
         raise UserError(
             "the run folder holds no score yet, so there is nothing to report; "
             "finish 'swagflow run' first"
         )
-    files: dict[str, bytes] = {}
-    for section in sections:
-        files |= files_of(section)
+    holds = {section.name: holds_of(run, section) for section in sections}
     rankings = [(ranked, ranked.drawing()) for ranked in build_rankings(run)]
-    for ranked, drawing in rankings:
-        files |= files_of_ranking(ranked, drawing)
-    models = accuracies(run.rows_of(str(item.metric)) for item in run.experiments.values())
-    if models:
-        files["tables/accuracy.csv"] = accuracy_csv(models)
-    if missing:
-        files["tables/missing.csv"] = missing_csv(missing)
+    models, maps = accuracy_of(run), maps_alike(run)
+    maps_drawn = maps_drawing(maps, run.labels) if maps else None
+    sheets = [
+        *(s for each in sections for s in section_sheets(each, holds[each.name], run.labels)),
+        *(sheet for ranked, _ in rankings for sheet in ranking_sheets(ranked)),
+        *([maps_sheet(maps, run.seed)] if maps else ()),
+        *other_sheets(models, missing),
+    ]
+    drawings = [
+        *(drawing for section in sections for drawing in section.drawings),
+        *(each.drawing for each in holds.values() if each is not None and each.drawing),
+        *(drawing for _, drawing in rankings),
+        *([maps_drawn] if maps_drawn else ()),
+    ]
     highlights = Chooser(run, sections, open_datasets).highlights()
-    if gallery := highlights.gallery:
-        figure = gallery_figure(gallery.shown, gallery.methods, run.labels)
-        files |= paths_of(gallery.stem, render(figure))
-    failures = failure_texts(store.folder) if missing else {}
+    files = files_of(sheets) | _pictures(drawings, highlights, run)
     page = Page(
         sections=sections,
+        holds=holds,
         rankings=rankings,
+        maps=maps_view(maps, maps_drawn, run.labels) if maps_drawn else None,
         models=models,
         missing=missing,
         highlights=highlights,
-        failures=failures,
+        failures=failure_texts(store.folder) if missing else {},
         files=files,
     )
     files["report.html"] = render_page(run, page).encode()
     for path, content in files.items():
         store.write_bytes(path, content)
     return list(files)
+
+
+def _pictures(drawings: Sequence[Drawing], highlights: Highlights, run: Run) -> dict[str, bytes]:
+    """Return the figures by their paths in the run folder."""
+    files: dict[str, bytes] = {}
+    for drawing in drawings:
+        files |= paths_of(drawing.stem, drawing.rendered)
+    if gallery := highlights.gallery:
+        figure = gallery_figure(gallery.shown, gallery.methods, run.labels)
+        files |= paths_of(gallery.stem, render(figure))
+    return files

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import pandas as pd
 
 from swag.stats import wilson_interval
 
 from ..errors import UserError
-from .tables import csv_of
-
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
@@ -88,8 +86,3 @@ def accuracies(frames: Iterable[pd.DataFrame]) -> list[Accuracy]:
             )
         )
     return found
-
-
-def accuracy_csv(found: Sequence[Accuracy]) -> bytes:
-    """Return the accuracies as a file."""
-    return csv_of([field.name for field in fields(Accuracy)], map(astuple, found))

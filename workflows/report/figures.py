@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -26,6 +27,7 @@ STYLE = {
     "font.size": 9,
     "svg.fonttype": "none",
     "svg.hashsalt": "swagflow",
+    "pdf.fonttype": 42,  # letters stay letters in a drawing program
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.facecolor": "none",
@@ -129,15 +131,18 @@ def line_figure(panels: Sequence[Panel], axis: Axis) -> Figure:
 
 
 def render(figure: Figure, dpi: int = 160) -> dict[str, bytes]:
-    """Return the PNG and the SVG of a figure, without dates or versions in them."""
-    png, svg = io.BytesIO(), io.BytesIO()
+    """Return the PNG, SVG and PDF of a figure, without dates or versions in them."""
+    png, svg, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
     with mpl.rc_context(STYLE):
         FigureCanvasAgg(figure)
         figure.savefig(png, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
         FigureCanvasSVG(figure)
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(svg, format="svg", facecolor="none", metadata=nothing)
-    return {"png": png.getvalue(), "svg": svg.getvalue()}
+        FigureCanvasPdf(figure)
+        nothing = {"CreationDate": None, "Creator": None, "Producer": None}
+        figure.savefig(pdf, format="pdf", facecolor="none", metadata=nothing)
+    return {"png": png.getvalue(), "svg": svg.getvalue(), "pdf": pdf.getvalue()}
 
 
 def paths_of(stem: str, rendered: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -12,15 +12,28 @@ from swag.stats import Floats
 
 from .figures import STYLE, literal
 
-_CELL = 0.78
-"""Of a coefficient, in inches."""
+_CELL, _SMALL_CELL = 0.78, 0.42
+"""Of a coefficient with its interval, and of one without, in inches."""
 
 
-def heatmap(labels: Sequence[str], value_KK: Floats, low_KK: Floats, high_KK: Floats) -> Figure:
-    """Return coefficients as coloured cells, numbered along one side to keep the other short."""
+def heatmap(
+    labels: Sequence[str],
+    value_KK: Floats,
+    interval_KK: tuple[Floats, Floats] | None = None,
+    label: str = "Kendall's tau",
+) -> Figure:
+    """Return coefficients as coloured cells, numbered along one side to keep the other short.
+
+    Args:
+        labels: of both sides.
+        value_KK: the coefficients; cells that are NaN stay empty.
+        interval_KK: the ends of their intervals; without them, cells are smaller.
+        label: what they are.
+    """
     count = len(labels)
+    size = _CELL if interval_KK else _SMALL_CELL
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.6 + _CELL * count, 0.7 + _CELL * count), layout="constrained")
+        figure = Figure(figsize=(3.6 + size * count, 0.7 + size * count), layout="constrained")
         axes = figure.subplots()
         cells = np.ma.masked_invalid(value_KK)
         image = axes.pcolormesh(cells, cmap="RdBu", vmin=-1, vmax=1, edgecolors="white")
@@ -36,15 +49,16 @@ def heatmap(labels: Sequence[str], value_KK: Floats, low_KK: Floats, high_KK: Fl
                 continue
             value = value_KK[row, column]
             colour = "white" if abs(value) > 0.6 else "black"
-            axes.text(
-                column + 0.5, row + 0.38, signed(value), ha="center", va="center", color=colour
-            )
-            ends = f"{signed(low_KK[row, column])} to {signed(high_KK[row, column])}"
-            axes.text(
-                column + 0.5, row + 0.7, ends, ha="center", va="center", color=colour, fontsize=5.5
-            )
+            place = {"x": column + 0.5, "ha": "center", "va": "center", "color": colour}
+            place["in_layout"] = False  # inside the axes, and measuring hundreds takes seconds
+            if interval_KK is None:
+                axes.text(y=row + 0.5, s=signed(value), fontsize=7, **place)
+                continue
+            axes.text(y=row + 0.38, s=signed(value), **place)
+            ends = " to ".join(signed(end_KK[row, column]) for end_KK in interval_KK)
+            axes.text(y=row + 0.7, s=ends, fontsize=5.5, **place)
         bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30)
-        bar.set_label("Kendall's tau")
+        bar.set_label(label)
         bar.outline.set_visible(False)
     return figure
 

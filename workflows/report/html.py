@@ -18,6 +18,7 @@ from . import names
 from .answers import Accuracy
 from .gallery import Bytes, jpeg, overlay
 from .highlights import Gallery, Highlights
+from .holds import Holds, holds_view
 from .names import Labels
 from .ranking_view import ranking_view
 from .rankings import Ranked
@@ -37,7 +38,11 @@ class Page:
     sections: Sequence[Section]
     missing: Sequence[Missing]
     highlights: Highlights
+    holds: Mapping[str, Holds | None] = field(default_factory=dict)
+    """By the name of the section."""
     rankings: Sequence[tuple[Ranked, Drawing]] = ()
+    maps: Mapping[str, Any] | None = None
+    """How far the methods' maps agree, as text; None where there are no two."""
     models: Sequence[Accuracy] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     """Files of what went wrong by name."""
@@ -47,29 +52,23 @@ class Page:
 
 def render_page(run: Run, page: Page) -> str:
     """Return the page's HTML."""
-    environment = Environment(
-        loader=PackageLoader("swagflow.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     labels, highlights = run.labels, page.highlights
-    environment.filters["method"] = lambda name: method_label(labels.method(name))
-    environment.filters["count"] = names.count
+    environment = environment_of(labels)
     environment.filters["embedded"] = lambda path: _csv_uri(page.files[path])
     template = environment.get_template("report.html.j2")
     return template.render(
         name=run.described.name,
-        style=_asset("style.css"),
-        script=_asset("report.js"),
+        style=asset("style.css"),
+        script=asset("report.js"),
         headline=headline(highlights.headline, labels) if highlights.headline else [],
         headline_section=highlights.headline.name if highlights.headline else None,
         sections=section_views(page.sections, labels),
+        holds={name: holds_view(item, labels) for name, item in page.holds.items() if item},
         models=[accuracy_view(item, labels) for item in page.models],
         target=target_words(run.described.target),
         has_correct=any(section.correct is not None for section in page.sections),
         rankings=[ranking_view(*ranked, labels=labels) for ranked in page.rankings],
+        maps=page.maps,
         gallery=highlights.gallery,
         gallery_groups=gallery_view(highlights.gallery, labels) if highlights.gallery else [],
         scrubber=highlights.scrubber,
@@ -80,6 +79,20 @@ def render_page(run: Run, page: Page) -> str:
         provenance=provenance_rows(run.provenance, ""),
         settings_text=yaml.safe_dump(run.described.plain(), sort_keys=False, allow_unicode=True),
     )
+
+
+def environment_of(labels: Labels) -> Environment:
+    """Return what reads the templates of this package."""
+    environment = Environment(
+        loader=PackageLoader("swagflow.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["method"] = lambda name: method_label(labels.method(name))
+    environment.filters["count"] = names.count
+    return environment
 
 
 def gallery_view(gallery: Gallery, labels: Labels) -> list[dict[str, Any]]:
@@ -183,6 +196,7 @@ def method_label(label: str) -> Markup:
     return Markup.escape(label)
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
+    """Return a file of this package as a page has it."""
     text = (files(str(__package__)) / name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704  # a file of this package

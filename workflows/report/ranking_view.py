@@ -48,7 +48,7 @@ def ranking_view(ranked: Ranked, drawing: Drawing, labels: Labels) -> dict[str, 
 
 
 def summary_of(ranked: Ranked) -> str:
-    """Return the least and the greatest agreement in a sentence."""
+    """Return the least and the greatest agreement, and that of all metrics, in sentences."""
     first, second = np.triu_indices(len(ranked.metrics), 1)
     tau_P = ranked.tau_KK[first, second]
     if np.isnan(tau_P).all():
@@ -64,7 +64,18 @@ def summary_of(ranked: Ranked) -> str:
 
     least, most = int(np.nanargmin(tau_P)), int(np.nanargmax(tau_P))
     text = f"Median of all pairs: {signed(np.nanmedian(tau_P))}. Least alike: {said(least)}"
-    return f"{text}; most: {said(most)}." if most != least else f"{text}."
+    text = f"{text}; most: {said(most)}." if most != least else f"{text}."
+    return f"{text} {_alphas(ranked)}".rstrip()
+
+
+def _alphas(ranked: Ranked) -> str:
+    """Return Krippendorff's alpha of all metrics, where there are more than the two of a tau."""
+    found = [ranking.alpha for ranking in ranked.found.values() if not np.isnan(ranking.alpha)]
+    if len(ranked.metrics) < 3 or not found:
+        return ""
+    low, high = signed(min(found)), signed(max(found))
+    shown = low if low == high else f"{low} to {high}"
+    return f"Of all metrics' ranks, Krippendorff's alpha: {shown}."
 
 
 def _rank(value: float) -> str:

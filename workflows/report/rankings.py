@@ -14,11 +14,11 @@ from swag.stats import Floats
 
 from ..store.experiments import RankedMetrics
 from . import names
-from .figures import paths_of, render
+from .export import Sheet
+from .figures import render
 from .heatmap import heatmap
 from .sections import Drawing
 from .source import Run
-from .tables import csv_of
 from .wording import MetricText
 
 
@@ -40,7 +40,7 @@ class Ranked:
 
     def drawing(self) -> Drawing:
         """Return the figure of the agreement."""
-        figure = heatmap([text.label for text in self.texts], self.tau_KK, *self.tau_interval_KK)
+        figure = heatmap([text.label for text in self.texts], self.tau_KK, self.tau_interval_KK)
         alt = "Kendall's tau between the orders of the methods by each two metrics"
         return Drawing(f"{self.stem}_agreement", self.number or self.title, alt, render(figure))
 
@@ -139,17 +139,19 @@ def _values(
     return [np.stack([column.to_numpy(np.float64) for column in aligned], axis=2)]
 
 
-def files_of_ranking(ranked: Ranked, drawing: Drawing) -> dict[str, bytes]:
-    """Return the tables and the figure of a ranking by their paths in the run folder."""
-    return {
-        f"tables/{ranked.stem}_ranks.csv": csv_of(_RANKS, _rank_rows(ranked)),
-        f"tables/{ranked.stem}_agreement.csv": csv_of(_TAUS, _tau_rows(ranked)),
-        **paths_of(drawing.stem, drawing.rendered),
-    }
+def ranking_sheets(ranked: Ranked) -> list[Sheet]:
+    """Return the tables of a ranking."""
+    return [
+        Sheet(ranked.stem + RANKS, _RANKS, _rank_rows(ranked)),
+        Sheet(ranked.stem + TAUS, _TAUS, _tau_rows(ranked)),
+        Sheet(ranked.stem + ALPHA, _ALPHAS, _alpha_rows(ranked)),
+    ]
 
 
+RANKS, TAUS, ALPHA = "_ranks", "_agreement", "_alpha"
 _RANKS = ("dataset", "model", "metric", "method", "signed_mean", "rank", "first_share")
 _TAUS = ("dataset", "model", "metric", "other_metric", "tau", "ci_low", "ci_high", "n_images")
+_ALPHAS = ("dataset", "model", "alpha", "ci_low", "ci_high", "n_metrics", "n_methods", "n_images")
 
 
 def _rank_rows(ranked: Ranked) -> list[tuple[object, ...]]:
@@ -178,6 +180,14 @@ def _tau_rows(ranked: Ranked) -> list[tuple[object, ...]]:
                 other = ranked.metrics[second]
                 rows.append((*case, metric, other, *map(float, values), ranked.num_images[case]))
     return rows
+
+
+def _alpha_rows(ranked: Ranked) -> list[tuple[object, ...]]:
+    sizes = len(ranked.metrics), len(ranked.methods)
+    return [
+        (*case, ranking.alpha, *ranking.alpha_interval, *sizes, ranked.num_images[case])
+        for case, ranking in ranked.found.items()
+    ]
 
 
 def _mean(value_X: Floats) -> Floats:

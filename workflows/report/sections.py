@@ -12,7 +12,7 @@ from swag.stats import Floats, student_interval
 from ..store.experiments import MOST_METHODS, Caption, Experiment, Picture, Switch
 from . import names
 from .answers import correct_rows
-from .figures import Axis, line_figure, paths_of, render
+from .figures import Axis, line_figure, render
 from .panels import curve_figure, curve_panels
 from .paper import PaperValues, paper_values
 from .rows import by_variant, roar_scores
@@ -69,12 +69,22 @@ class Section:
     missing: Sequence[Missing] = ()
 
 
-def build_sections(run: Run) -> list[Section]:
-    """Return the experiments that have a score, in the benchmark's order."""
-    _draw_once(run)
-    made = [_section(run, name, experiment) for name, experiment in run.experiments.items()]
+def build_sections(run: Run, *, only: str = "", drawn: bool = True) -> list[Section]:
+    """Return the experiments that have a score, in the benchmark's order.
+
+    Args:
+        run: whose.
+        only: the name of one; empty: all.
+        drawn: with their figures.
+    """
+    _draw_once(run, only)
+    made = [
+        _section(run, name, experiment, drawn=drawn)
+        for name, experiment in run.experiments.items()
+        if only in ("", name)
+    ]
     sections = [section for section in made if section is not None]
-    roar = _roar_section(run)
+    roar = _roar_section(run, drawn=drawn) if only in ("", ROAR_NAME) else None
     if roar is not None:
         after = next(iter(run.described.roar.values())).show.after
         places = [place for place, section in enumerate(sections, 1) if section.name == after]
@@ -82,12 +92,12 @@ def build_sections(run: Run) -> list[Section]:
     return sections
 
 
-def _draw_once(run: Run) -> None:
+def _draw_once(run: Run, only: str) -> None:
     """Find the intervals of all tables together where so many images are drawn that it pays."""
 
     def tables() -> Iterator[Floats]:
-        for experiment in run.experiments.values():
-            scores = run.scores(experiment)
+        for name, experiment in run.experiments.items():
+            scores = run.scores(experiment) if only in ("", name) else pd.DataFrame()
             if scores.empty or run.bands.interval.keeps(scores["image_id"].nunique()):
                 continue
             methods, rules = run.kinds(experiment.explainers), _rules(run, experiment)
@@ -102,6 +112,19 @@ def _draw_once(run: Run) -> None:
 def _rules(run: Run, experiment: Experiment) -> Rules:
     higher = run.described.higher_is_better(str(experiment.metric))
     return Rules(higher_is_better=higher, interval=run.bands.interval)
+def stems_of(run: Run) -> dict[str, str]:
+    """Return how the tables of the experiments are called, of those with rows or without."""
+    found = {
+        name: item.show.stem or _stem(name, str(item.metric))
+        for name, item in run.experiments.items()
+    }
+    for roar in list(run.described.roar.values())[:1]:
+        found[ROAR_NAME] = roar.show.stem or ROAR_NAME
+    return found
+
+
+def _stem(name: str, metric: str) -> str:
+    return f"{name}_{metric}"
 
 
 def unscored_rows(run: Run) -> list[Missing]:
@@ -114,7 +137,7 @@ def unscored_rows(run: Run) -> list[Missing]:
     return found
 
 
-def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
+def _section(run: Run, name: str, experiment: Experiment, *, drawn: bool) -> Section | None:
     scores = run.scores(experiment)
     scores = scores if scores.empty else by_variant(scores)
     if scores.empty or scores["value"].isna().all():
@@ -123,7 +146,7 @@ def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
     higher = run.described.higher_is_better(metric)
     rules = _rules(run, experiment)
     cost = run.cost(metric, experiment.datasets)
-    heading = _heading(show, name, f"{name}_{metric}", _machines(scores), cost)
+    heading = _heading(show, name, _stem(name, metric), _machines(scores), cost)
     paper = paper_values(show.paper)
     table = make_table(scores, run.kinds(experiment.explainers), rules, _as_printed(run, paper))
     correct = None if experiment.only_correct else _correct(scores, table, rules)
@@ -131,10 +154,14 @@ def _section(run: Run, name: str, experiment: Experiment) -> Section | None:
     table_shown = show.table
     if table_shown == "auto":
         table_shown = sweep is None or len(experiment.explainers) <= MOST_METHODS
-    drawings = [
-        None if sweep is None else _sweep_drawing(run, table, sweep, run.text(metric), heading),
-        _curve_drawing(run, experiment, scores, heading, f"{name}_curves"),
-    ]
+    drawings = (
+        [
+            None if sweep is None else _sweep_drawing(run, table, sweep, run.text(metric), heading),
+            _curve_drawing(run, experiment, scores, heading, f"{name}_curves"),
+        ]
+        if drawn
+        else []
+    )
     return Section(
         name=name,
         heading=heading,
@@ -175,7 +202,7 @@ def _one_variant(scores: pd.DataFrame) -> pd.DataFrame:
     return scores[scores["variant"] == scores["variant"].iloc[0]]
 
 
-def _roar_section(run: Run) -> Section | None:
+def _roar_section(run: Run, *, drawn: bool) -> Section | None:
     settings = run.described.roar
     jobs = run.roar_jobs() if settings else pd.DataFrame()
     scores = roar_scores(jobs, settings) if len(jobs) else jobs
@@ -188,7 +215,7 @@ def _roar_section(run: Run) -> Section | None:
     fractions = {dataset: sorted(roar.fractions) for dataset, roar in settings.items()}
     heading = _heading(show, "remove and retrain", ROAR_NAME, run.cost_of_retraining)
     drawings = []
-    if show.curves is not False:
+    if drawn and show.curves is not False:
         panels = curve_panels(one, explainers, run.labels, student_interval, fractions)
         axis = Axis(x=ROAR.curve_x, y=ROAR.curve_y, markers=True, x_is_share=True)
         alt = "Accuracy after retraining against the share of pixels removed, a line per method"
@@ -270,13 +297,3 @@ def _machines(scores: pd.DataFrame) -> str:
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
-
-
-def files_of(section: Section) -> dict[str, bytes]:
-    """Return the files of a section by their paths in the run folder."""
-    found = {f"tables/{section.heading.stem}.csv": section.table.csv()}
-    if section.correct is not None:
-        found[f"tables/{section.heading.stem}_correct.csv"] = section.correct.csv()
-    for drawing in section.drawings:
-        found |= paths_of(drawing.stem, drawing.rendered)
-    return found

@@ -21,7 +21,7 @@ from .frames import Cells, compact_frame
 from .names import Labels, flat
 from .texts import metric_text
 from .tuned_texts import roar_cost, tuned_cost
-from .wording import MetricText
+from .wording import ROAR, MetricText
 
 
 class RunStore(Protocol):
@@ -39,6 +39,9 @@ class RunStore(Protocol):
     def read_explanations(
         self, dataset: str, model: str, explainer: str, image_ids: Iterable[str] | None = None
     ) -> dict[str, np.ndarray]: ...
+    def explanation_parts(
+        self, dataset: str, model: str, explainer: str
+    ) -> Iterator[dict[str, np.ndarray]]: ...
     def write_bytes(self, relative: str, content: bytes) -> None: ...
 
 
@@ -81,6 +84,10 @@ class Run:
     def text(self, metric: str) -> MetricText:
         """Return how a metric is written about."""
         return metric_text(metric, self.described.metrics[metric])
+
+    def metric_text(self, metric: str) -> MetricText:
+        """Return `text` of a metric, or of remove and retrain, which is none."""
+        return self.text(metric) if metric in self.described.metrics else ROAR
 
     def cost(self, metric: str, datasets: Sequence[str]) -> str:
         """Return what was trained for a metric, and its passes; nothing where nothing was."""

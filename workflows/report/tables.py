@@ -256,21 +256,17 @@ def missing_rows(scores: pd.DataFrame, metric: str, methods: Iterable[str]) -> l
     return found
 
 
-def missing_csv(missing: Iterable[Missing]) -> bytes:
-    """Return the missing rows as a file."""
-    return csv_of([field.name for field in fields(Missing)], map(astuple, missing))
-
-
 def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """Return a file of rows; numbers have six digits, and what is not known is empty."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_text(value) for value in row] for row in rows)
+    writer.writerows([cell_text(value) for value in row] for row in rows)
     return stream.getvalue().encode()
 
 
-def _text(value: object) -> str:
+def cell_text(value: object) -> str:
+    """Return a value as files have it: numbers with six digits, nothing where there is none."""
     if value is None or value != value:  # noqa: PLR0124 - NaN alone is not equal to itself
         return ""
     if isinstance(value, bool):

@@ -132,7 +132,7 @@ def cell_view(cell: TableCell, text: MetricText, end: float) -> dict[str, Any]:
         "best": cell.best,
         "best_region": cell.best_region,
         "mean": None,
-        "paper": None if cell.paper is None else _number(cell.paper, text),
+        "paper": None if cell.paper is None else number_text(cell.paper, text),
         "alike": cell.p_holm is not None and cell.p_holm >= ALPHA,
         "difference": _difference(cell, text),
     }
@@ -150,14 +150,15 @@ def numbers(cell: TableCell, text: MetricText) -> dict[str, str | None]:
     low, high = cell.ci_low, cell.ci_high
     interval = None
     if low is not None and high is not None:
-        interval = f"{_number(low, text)}\u2009\u2013\u2009{_number(high, text)}"
+        interval = f"{number_text(low, text)}\u2009\u2013\u2009{number_text(high, text)}"
     return {
-        "mean": None if cell.mean is None else _number(cell.mean, text),
+        "mean": None if cell.mean is None else number_text(cell.mean, text),
         "interval": interval,
     }
 
 
-def _number(value: float, text: MetricText, sign: str = "") -> str:
+def number_text(value: float, text: MetricText, sign: str = "") -> str:
+    """Return a stored value as it is shown, with a true minus."""
     digits = "#.3g" if text.decimals is None else f".{text.decimals}f"
     shown = format(value * text.factor, sign + digits)
     if float(shown) == 0:
@@ -170,8 +171,8 @@ def _difference(cell: TableCell, text: MetricText) -> dict[str, Any] | None:
         return None
     ends = [cell.difference_low, cell.difference_high]
     return {
-        "mean": _number(cell.difference, text, "+"),
-        "interval": " to ".join(_number(end, text, "+") for end in ends if end is not None),
+        "mean": number_text(cell.difference, text, "+"),
+        "interval": " to ".join(number_text(end, text, "+") for end in ends if end is not None),
         "p": f"p\u2009=\u2009{cell.p_holm:.3f}" if cell.p_holm >= 0.001 else "p\u2009<\u20090.001",
         "n": cell.n_pairs,
         "alike": cell.p_holm >= ALPHA,
@@ -195,7 +196,7 @@ def paper_view(section: Section) -> dict[str, Any]:
         cells = []
         for column in columns:
             value = section.paper.get((method, *column))
-            mean = None if value is None else _number(value, section.text)
+            mean = None if value is None else number_text(value, section.text)
             is_best, is_region = best[column] == method, best_region[column] == method
             cells.append({"mean": mean, "best": is_best, "best_region": is_region})
         rows.append(

@@ -1,0 +1,187 @@
+"""How far the stored maps of the methods agree, image by image, with no word of faithfulness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from swag.agreement import TOP, agreement_of_maps
+from swag.stats import Floats, bootstrap_interval
+
+from .export import Sheet
+from .figures import render
+from .heatmap import heatmap
+from .names import Labels
+from .sections import MOST_METHODS, Drawing
+from .source import Run
+from .views import inline_svg
+
+STEM = "maps_agreement"
+MOST_IMAGES = 64  # over all data sets and models, so that a report stays a matter of seconds
+IMAGES = 16
+KINDS = ("spearman", "top_shared", "sign_agreement")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapsAlike:
+    """The agreement of each two methods' maps on some images of one data set and model."""
+
+    dataset: str
+    model: str
+    methods: Sequence[str]
+    value_NMMK: Floats
+    """Of each image: rank correlation, and the shares of the top pixels that both maps have, and
+    have with one sign; NaN where a map is missing or constant."""
+
+    @property
+    def num_images(self) -> int:
+        return len(self.value_NMMK)
+
+    def mean(self) -> Floats:
+        """Return mean_MMK over the images, NaN where none has both maps."""
+        return _mean(self.value_NMMK)
+
+
+def maps_alike(run: Run, num_images: int | None = None) -> list[MapsAlike]:
+    """Return it for each data set and model with maps of two methods.
+
+    The images are the first ones of each, which come in a shuffled order.
+
+    Args:
+        run: whose maps; at most `MOST_METHODS` methods of it.
+        num_images: of each data set and model; None: 16, or fewer so that all make up 64.
+    """
+    cases = run.described.cases
+    if num_images is None:
+        num_images = max(1, min(IMAGES, MOST_IMAGES // max(1, len(cases))))
+    methods = list(run.described.explainers)[:MOST_METHODS]
+    found = [_of_case(run, case.dataset, case.model, methods, num_images) for case in cases]
+    return [item for item in found if item is not None]
+
+
+def _of_case(
+    run: Run, dataset: str, model: str, methods: Sequence[str], num_images: int
+) -> MapsAlike | None:
+    maps: dict[str, dict[str, np.ndarray]] = {}
+    wanted: list[str] | None = None
+    for method in methods:
+        own = _first_maps(run, (dataset, model, method), num_images, wanted)
+        if own:
+            maps[method] = own
+            wanted = wanted or list(own)
+    if wanted is None or len(maps) < 2:
+        return None
+    values = [_of_image([own.get(image_id) for own in maps.values()]) for image_id in wanted]
+    return MapsAlike(dataset=dataset, model=model, methods=list(maps), value_NMMK=np.stack(values))
+
+
+def _first_maps(
+    run: Run, cell: tuple[str, str, str], num_images: int, wanted: Sequence[str] | None
+) -> dict[str, np.ndarray]:
+    if wanted is not None:
+        return run.store.read_explanations(*cell, wanted)
+    found: dict[str, np.ndarray] = {}
+    for part in run.store.explanation_parts(*cell):
+        found |= part
+        if len(found) >= num_images:
+            break
+    return dict(list(found.items())[:num_images])
+
+
+def _of_image(maps: Sequence[np.ndarray | None]) -> Floats:
+    """Return value_MMK of one image's maps."""
+    value_MMK = np.full((len(maps), len(maps), len(KINDS)), np.nan)
+    there = [place for place, each in enumerate(maps) if each is not None]
+    if len(there) > 1:
+        found = agreement_of_maps(np.stack([each for each in maps if each is not None]))
+        both = np.ix_(there, there)
+        value_MMK[both] = np.stack([found.spearman_MM, found.top_MM, found.sign_MM], axis=-1)
+    return value_MMK
+
+
+def maps_sheet(found: Sequence[MapsAlike], seed: int) -> Sheet:
+    """Return each two methods' mean agreement, the rank correlation with its 95 % interval."""
+    header = ("dataset", "model", "method", "other_method", *KINDS, "ci_low", "ci_high", "n")
+    rows: list[tuple[object, ...]] = []
+    for item in found:
+        first_P, second_P = np.triu_indices(len(item.methods), 1)
+        pair_NP = item.value_NMMK[:, first_P, second_P, 0]
+        n_P = (~np.isnan(pair_NP)).sum(axis=0)
+        low_P, high_P = np.full(len(n_P), np.nan), np.full(len(n_P), np.nan)
+        if (n_P > 0).any():
+            low_P[n_P > 0], high_P[n_P > 0] = bootstrap_interval(pair_NP[:, n_P > 0], seed=seed)
+        mean_MMK = item.mean()
+        for place, (first, second) in enumerate(_places(first_P, second_P)):
+            names = item.methods[first], item.methods[second]
+            means = map(float, mean_MMK[first, second])
+            ends = float(low_P[place]), float(high_P[place])
+            rows.append((item.dataset, item.model, *names, *means, *ends, int(n_P[place])))
+    return Sheet(STEM, header, rows)
+
+
+def maps_drawing(found: Sequence[MapsAlike], labels: Labels) -> Drawing:
+    """Return the mean rank correlation over data sets and models as a figure."""
+    methods = list(dict.fromkeys(name for item in found for name in item.methods))
+    stacked = np.full((len(found), len(methods), len(methods)), np.nan)
+    for place, item in enumerate(found):
+        at = [methods.index(name) for name in item.methods]
+        stacked[place][np.ix_(at, at)] = item.mean()[..., 0]
+    names = [labels.method(name) for name in methods]
+    figure = heatmap(names, _mean(stacked), label="Spearman's rank correlation")
+    alt = "Mean rank correlation of the pixels of each two methods' maps"
+    return Drawing(STEM, "Do the maps agree?", alt, render(figure))
+
+
+def maps_view(found: Sequence[MapsAlike], drawing: Drawing, labels: Labels) -> dict[str, Any]:
+    """Return the figure and what stands below it, for a page."""
+    subjects = [labels.subject(item.dataset, item.model) for item in found]
+    return {
+        "stem": STEM,
+        "title": drawing.title,
+        "svg": inline_svg(drawing),
+        "subjects": subjects,
+        "summary": _summary(found, labels),
+    }
+
+
+def _summary(found: Sequence[MapsAlike], labels: Labels) -> str:
+    """Return the least and the most alike of all pairs, and of how many images."""
+    pairs = [
+        (float(mean_MMK[i, j, 0]), item.methods[i], item.methods[j])
+        for item in found
+        for mean_MMK in [item.mean()]
+        for i, j in _places(*np.triu_indices(len(item.methods), 1))
+        if not np.isnan(mean_MMK[i, j, 0])
+    ]
+    if not pairs:
+        return "No two maps can be compared."
+
+    def said(pair: tuple[float, str, str]) -> str:
+        value, first, second = pair
+        shown = f"{value:.2f}".replace("-", "\u2212")
+        return f"{labels.method(first)} and {labels.method(second)} ({shown})"
+
+    top = f"{TOP:.0%}"
+    counts = sorted({item.num_images for item in found})
+    sizes = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    return (
+        f"Least alike: {said(min(pairs))}; most: {said(max(pairs))}; over the first {sizes} images "
+        f"of each data set and model. The file has the shares of the {top} most important pixels "
+        "that both have, and have with one sign, too."
+    )
+
+
+def _places(first_P: np.ndarray, second_P: np.ndarray) -> list[tuple[int, int]]:
+    return list(zip(first_P.tolist(), second_P.tolist(), strict=True))
+
+
+def _mean(value_X: Floats) -> Floats:
+    """Return the mean over the first axis, of what is there."""
+    there_X = ~np.isnan(value_X)
+    count = there_X.sum(axis=0)
+    total = np.where(there_X, value_X, 0).sum(axis=0)
+    mean: Floats = np.where(count, total / np.maximum(count, 1), np.nan)
+    return mean
