@@ -148,6 +148,25 @@ def _intervals(cells: pd.DataFrame) -> pd.Series:
     return " (" + low + " to " + high + ")"
 
 
+def sweeps(results: Results) -> Iterator[str]:
+    """Deletion by methods that are in no table of the paper: those of its figures 3 and 5."""
+    printed = {method for table in TABLES for method, *_ in paper_values(table)}
+    rows = results.table(DELETION)
+    rows = rows[~rows["explainer"].isin(printed) & (rows["n"] > 0)]
+    if rows.empty:
+        return
+    yield "\n### Figures 3 and 5, deletion AUC"
+    cells = zip(rows["explainer"], rows["dataset"], rows["model"], rows["n"], strict=True)
+    means = rows["mean"].map("{:.3f}".format) + _intervals(rows)
+    yield from markdown(
+        ["method", "on", "images", "mean"],
+        [
+            [method, f"{dataset}, {model}", str(n), mean]
+            for (method, dataset, model, n), mean in zip(cells, means, strict=True)
+        ],
+    )
+
+
 def orders(found: Sequence[Subject], printed: Printed) -> Iterator[str]:
     """The methods of Table 1, best first."""
     means = {subject.name: dict(subject.values.mean()) for subject in found}
@@ -213,6 +232,7 @@ def main() -> None:
     printed = printed_columns("table1")
     found = subjects(results, DELETION, next(iter(printed.values())))
     for lines in (
+        sweeps(results),
         orders(found, printed),
         agreement(found, printed),
         robustness(results, described),
