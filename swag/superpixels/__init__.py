@@ -5,8 +5,8 @@ segmenters.py   those that a configuration names and that look at the picture: S
 grid.py         those that do not: single pixels, and squares
 slic.py         SLIC of many images at once, on their device; lab.py (colours) and connected.py
                 (one piece for each superpixel) are parts of it
-compiled.py     SLIC of one image by numba; tiles.py, kernels.py, pieces.py, compiled_lab.py (colours) and
-                jit.py are parts of it
+compiled.py     SLIC of one image by numba; tiles.py, kernels.py, pieces.py, jit.py and
+                compiled_lab.py (colours) are parts of it
 pooling.py      mean, maximum, median or sum of a value over superpixels
 """
 

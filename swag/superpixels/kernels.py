@@ -136,7 +136,7 @@ def _assign(
         if _mark_doubtful(tiles.value_TA, t, found_A, margin, within) > 0:
             _decide(tiles, centres, (t, top, left), found_A, label_HW)
         changed |= _store(found_A, label_HW[top : top + DOWN, left : left + ACROSS])
-    return changed != 0
+    return bool(changed != 0)
 
 
 @compiled()
@@ -172,7 +172,7 @@ def _near(tiles: Tiles, centres: Centres, t: int, scratch: Scratch) -> int:
 
 
 @compiled("contract", "nnan", "nsz", "reassoc")
-def _later(tiles: Tiles, centres: Centres, t: int, scratch: Scratch, margin: float) -> int:
+def _later(tiles: Tiles, centres: Centres, t: int, scratch: Scratch, margin: np.float32) -> int:
     """Choose those of the others that can be nearest to a pixel yet; return how many."""
     middle_TD, half_TD, scaled_KD = tiles.middle_TD, tiles.half_TD, centres.scaled_KD
     farthest = np.float32(0)
@@ -240,7 +240,7 @@ def _compare(value_TA: Array, place_A: Array, t: int, count: int, scratch: Scrat
 @compiled("contract", "nnan", "nsz", "reassoc")
 def _mark_doubtful(
     value_TA: Array, t: int, found_A: Array, margin: np.float32, reach: np.float32
-) -> float:
+) -> np.float32:
     """Mark and count pixels whose nearest centre may be another, or have its window elsewhere."""
     count = np.float32(0)
     for i in range(A):

@@ -218,7 +218,7 @@ def test_a_compacted_run_is_complete_and_grows(tmp_path: Path) -> None:
     assert "24 files of rows are 8 now" in said(mine.uri)
     assert mine(images.format(10)) == 0
     assert "Nothing to compute" in mine.output
-    insertion = {"deletion": {}, "insertion": {}}
+    insertion: dict[str, dict[str, object]] = {"deletion": {}, "insertion": {}}
     for runner in runners:
         assert runner(images.format(18), metrics=insertion) == 0
         assert status_of(Store(runner.uri)).is_complete

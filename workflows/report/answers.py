@@ -11,6 +11,7 @@ from swag.stats import wilson_interval
 
 from ..errors import UserError
 
+
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
     """The share of a data set's images that a model gives their label."""

@@ -63,10 +63,10 @@ def compact_frame(cells: Cells, order: Callable[[CellName], Any]) -> pd.DataFram
     frame = cast(pd.DataFrame, table.to_pandas())
     codes = np.concatenate([code_N for _, code_N, _ in found])
     frame.insert(0, "image_id", image_ids.categorical(codes))
-    for position, name in enumerate(CellName._fields):
-        if name in NAMES:
+    for position, column in enumerate(CellName._fields):
+        if column in NAMES:
             values = [str(cell[position]) for cell, _, _ in found]
-            frame[name] = _repeated(values, count_C)
+            frame[column] = _repeated(values, count_C)
     return frame
 
 

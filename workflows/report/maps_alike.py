@@ -11,11 +11,12 @@ import numpy as np
 from swag.agreement import TOP, agreement_of_maps
 from swag.stats import Floats, bootstrap_interval
 
+from ..store.experiments import MOST_METHODS
 from .export import Sheet
 from .figures import render
 from .heatmap import heatmap
 from .names import Labels
-from .sections import MOST_METHODS, Drawing
+from .sections import Drawing
 from .source import Run
 from .views import inline_svg
 

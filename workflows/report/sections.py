@@ -112,6 +112,8 @@ def _draw_once(run: Run, only: str) -> None:
 def _rules(run: Run, experiment: Experiment) -> Rules:
     higher = run.described.higher_is_better(str(experiment.metric))
     return Rules(higher_is_better=higher, interval=run.bands.interval)
+
+
 def stems_of(run: Run) -> dict[str, str]:
     """Return how the tables of the experiments are called, of those with rows or without."""
     found = {
