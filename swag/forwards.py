@@ -88,18 +88,20 @@ def arranged(model: nn.Module, forward: Forward, x_NCHW: Tensor, output: Output)
             those that are compiled.
         output: how scores come from the outputs.
     """
-    if forward == "eager":
+    has_norm = any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    ways = [_folded] * has_norm + [_compiled] * (forward == "compiled")
+    if forward == "eager" or not ways:
         return model
     wanted_NK = logits_of(model(x_NCHW.clone()), output)
     found = model
-    for arrange in (_folded, _compiled)[: 1 + (forward == "compiled")]:
+    for arrange in ways:
         candidate = _tried(arrange, found, x_NCHW, wanted_NK, output)
         found = found if candidate is None else candidate
     return found
 
 
 def _tried(
-    arrange: Callable[[nn.Module, Tensor], nn.Module | None],
+    arrange: Callable[[nn.Module, Tensor], nn.Module],
     model: nn.Module,
     x_NCHW: Tensor,
     wanted_NK: Tensor,
@@ -109,8 +111,6 @@ def _tried(
     name = arrange.__name__.strip("_")
     try:
         candidate = arrange(model, x_NCHW)
-        if candidate is None:
-            return None
         got_NK = logits_of(candidate(x_NCHW.clone()), output)
     except _FAULTS as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
@@ -136,14 +136,12 @@ def _distance(got_NK: Tensor, wanted_NK: Tensor, output: Output) -> float:
     return float(torch.maximum(of_logits, of_scores))
 
 
-def _folded(model: nn.Module, x_NCHW: Tensor) -> nn.Module | None:
-    """Return the model with batch normalisation folded into convolutions; None: it has none.
+def _folded(model: nn.Module, x_NCHW: Tensor) -> nn.Module:
+    """Return the model with batch normalisation folded into convolutions.
 
     A normalised sum w * x + b is (w / s) * x + (b - m) / s, with what a batch normalisation
-    multiplies and adds within both (Markus, 2018; Jacob et al., 2018, section 3.2).
+    multiplies and adds within both (Jacob et al., 2018, section 3.2).
     """
-    if not any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
-        return None
     from torch.fx.experimental.optimization import fuse  # noqa: PLC0415 - half a second
 
     found: nn.Module = fuse(model).eval()

@@ -290,13 +290,8 @@ class Results:
         return self._run.rows_of(metric)
 
     def _explainers(self, metric: str) -> list[str]:
-        named = [
-            name
-            for item in self._run.experiments.values()
-            if item.metric == metric
-            for name in item.explainers
-        ]
-        return list(dict.fromkeys(named))
+        of_metric = [item for item in self._run.experiments.values() if item.metric == metric]
+        return list(dict.fromkeys(name for item in of_metric for name in item.explainers))
 
     def _higher(self, metric: str) -> bool:
         return bool(self._run.described.metrics[metric]["higher_is_better"])

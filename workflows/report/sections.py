@@ -116,10 +116,8 @@ def _rules(run: Run, experiment: Experiment) -> Rules:
 
 def stems_of(run: Run) -> dict[str, str]:
     """Return how the tables of the experiments are called, of those with rows or without."""
-    found = {
-        name: item.show.stem or _stem(name, str(item.metric))
-        for name, item in run.experiments.items()
-    }
+    named = run.experiments.items()
+    found = {name: item.show.stem or _stem(name, str(item.metric)) for name, item in named}
     for roar in list(run.described.roar.values())[:1]:
         found[ROAR_NAME] = roar.show.stem or ROAR_NAME
     return found
