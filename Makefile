@@ -10,7 +10,7 @@ FAST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
 SLOW := $(BIN)/pytest -n 2 --dist loadfile -m 'slow and not gpu' --timeout 900
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark test check fast format lint types slow docs chaos clean
+.PHONY: help benchmark bench test check fast format lint types slow docs chaos clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -43,6 +43,10 @@ slow: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev ## build the site into build/site; EXAMPLE=RUN shows that run's report in it
 	$(if $(EXAMPLE),,$(BIN)/swagflow run example --config website/example.yaml --run-dir build/example --workers 0)
 	$(if $(EXAMPLE),SWAGFLOW_EXAMPLE=$(EXAMPLE)) $(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees -c website . build/site
+
+bench: $(VENV)/.installed-dev ## time what must not become slower, into build/bench.json; benchmarks.compare tells two such files apart
+	@mkdir -p build
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite --json build/bench.json $(ARGS)
 
 chaos: $(VENV)/.installed-dev ## kill every process of a run in every way and phase, and run it again: hours
 	SWAGFLOW_CHAOS=2 $(BIN)/pytest -m slow tests/chaos $(ARGS)
