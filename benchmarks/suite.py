@@ -42,7 +42,7 @@ SHARED = (
     "all gradient methods",
     "deletion",
 )
-SAMPLED = {
+SAMPLED: dict[str, LIME | RISE | XRAI] = {
     "LIME of 32 samples": LIME(num_samples=32),
     "RISE of 32 masks": RISE(num_masks=32),
     "XRAI of 4 steps": XRAI(steps=4),
