@@ -92,14 +92,21 @@ def rank_methods(
     mean_R = resampled_means(flat, random, num_resamples)
     mean_RMK = mean_R.reshape(-1, num_methods, num_metrics)
     rank_MK = rankdata(-mean_MK, axis=0, nan_policy="omit")
-    alpha_R = np.array([_alpha(each_MK) for each_MK in mean_RMK])
+    alpha_R = _alphas(rankdata(-mean_RMK, axis=1, nan_policy="omit"))
     tau_KK, tau_RKK = kendall(mean_MK), kendall(mean_RMK)
-    return Ranking(mean_MK, rank_MK, _firsts(mean_RMK), tau_KK, tau_RKK, _alpha(mean_MK), alpha_R)
+    alpha = krippendorff_alpha(rank_MK.T)
+    return Ranking(mean_MK, rank_MK, _firsts(mean_RMK), tau_KK, tau_RKK, alpha, alpha_R)
 
 
-def _alpha(mean_MK: Floats) -> float:
-    """Return the agreement of the metrics' ranks, each metric being a rater of the methods."""
-    return krippendorff_alpha(rankdata(-mean_MK, axis=0, nan_policy="omit").T)
+def _alphas(rank_RMK: Floats) -> Floats:
+    """Return the agreement of the metrics' ranks, each metric being a rater of the methods.
+
+    Many resamples have the same ranks, so each is computed once.
+    """
+    flat = np.nan_to_num(rank_RMK.reshape(len(rank_RMK), -1), nan=0)  # ranks begin with 1
+    _, first, inverse = np.unique(flat, axis=0, return_index=True, return_inverse=True)
+    found: Floats = np.array([krippendorff_alpha(rank_MK.T) for rank_MK in rank_RMK[first]])
+    return found[inverse]
 
 
 def kendall(mean_XMK: Floats) -> Floats:

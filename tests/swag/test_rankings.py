@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, rankdata
 
-from swag.rankings import kendall, rank_methods
+from swag.agreement import krippendorff_alpha
+from swag.rankings import _alphas, kendall, rank_methods
 
 
 def test_three_methods_by_hand() -> None:
@@ -62,6 +63,15 @@ def test_resamples_of_one_name_draw_the_same_images() -> None:
     one, same, other = (rank_methods(value_NMK, draws=name) for name in ("a", "a", "b"))
     assert np.array_equal(one.tau_RKK, same.tau_RKK)
     assert not np.array_equal(one.tau_RKK, other.tau_RKK)
+
+
+def test_alphas_of_resamples_are_those_of_each_by_itself() -> None:
+    """Three methods by two metrics have 36 orders, so that 200 resamples repeat; and two have gaps."""
+    mean_RMK = np.random.default_rng(1).standard_normal((200, 3, 2))
+    mean_RMK[5, 2, 1] = mean_RMK[6, :, 0] = np.nan
+    rank_RMK = rankdata(-mean_RMK, axis=1, nan_policy="omit")
+    alone = [krippendorff_alpha(rank_MK.T) for rank_MK in rank_RMK]
+    np.testing.assert_array_equal(_alphas(rank_RMK), alone)
 
 
 def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
