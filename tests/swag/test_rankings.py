@@ -66,7 +66,7 @@ def test_resamples_of_one_name_draw_the_same_images() -> None:
 
 
 def test_alphas_of_resamples_are_those_of_each_by_itself() -> None:
-    """Three methods by two metrics have 36 orders, so that 200 resamples repeat; and two have gaps."""
+    """Three methods by two metrics have 36 orders, so that 200 resamples repeat; two have gaps."""
     mean_RMK = np.random.default_rng(1).standard_normal((200, 3, 2))
     mean_RMK[5, 2, 1] = mean_RMK[6, :, 0] = np.nan
     rank_RMK = rankdata(-mean_RMK, axis=1, nan_policy="omit")
