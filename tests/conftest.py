@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from hypothesis import settings
 
 from swagflow.store.run_folder import Store
 from tests.support.runs import Runner
+
+# Ray's workers would give way to whatever else is tested at the same time.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("project")

@@ -57,7 +57,8 @@ def test_ten_thousand_files_are_listed_read_and_gone_on_with(tmp_path: Path) -> 
     start = time.monotonic()
     assert runner(many, explainers=CENTRE, shard_size=1) == 0
     run_seconds = time.monotonic() - start
-    assert all(path.exists() for path in lost)
+    # Those of scores are parts of a large one by now.
+    assert all(path.exists() for path in lost if "explanations" in path.parts)
     rows = runner.scores()
     assert rows["image_id"].nunique() == len(rows) == NUM_IMAGES
     assert f"{NUM_IMAGES:,}" in (runner.folder / "report.html").read_text("utf-8")

@@ -19,7 +19,7 @@ import yaml
 from swagflow import logs
 from tests.support.runs import EXPLAINERS, Runner, changed, same_results
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.usefixtures("quick_report")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("quick_report")]
 IMAGES = "datasets.squares.images=12"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,13 +92,13 @@ def test_a_method_that_hangs_is_ended_and_the_others_keep_their_rows(
         "file": str(gate),
     }
     explainers = {"hanging": hanging, **EXPLAINERS}
-    assert runner(IMAGES, workers=2, explainers=explainers, task_timeout=8.0) == 1
+    assert runner(IMAGES, workers=2, explainers=explainers, task_timeout=20.0) == 1
     scores = runner.scores()
     bad = scores[scores["error"].notna()]
     assert set(bad["explainer"]) == {"hanging"}
     assert set(bad["image_id"]) == {f"square/{index}" for index in range(4, 8)}
     (error,) = set(bad["error"])
-    assert error.startswith("it took longer than the 8 s that --task-timeout allows")
+    assert error.startswith("it took longer than the 20 s that --task-timeout allows")
     equal_but_for("hanging", scores, undisturbed)
     gate.unlink()
     assert runner(IMAGES, workers=2, explainers=explainers, retry=True) == 0

@@ -22,7 +22,7 @@ from swagflow.on_ray.training import train_on_ray
 from swagflow.train.training import TrainRow
 from tests.support.trainings import train_together, uneven
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(800)]
 TWO = Resources(num_workers=2)
 
 

@@ -136,6 +136,7 @@ def render(figure: Figure, dpi: int = 160) -> dict[str, bytes]:
     with mpl.rc_context(STYLE):
         FigureCanvasAgg(figure)
         figure.savefig(png, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+        figure.set_layout_engine("none")  # places are found, which is most of the time
         FigureCanvasSVG(figure)
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(svg, format="svg", facecolor="none", metadata=nothing)

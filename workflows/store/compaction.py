@@ -129,6 +129,7 @@ class Compactor:
         """Yield as many parts that follow each other as make a large one, with their tables."""
         joined: list[Part] = []
         tables: list[pa.Table] = []
+        size = 0
         paths = [part.path for part in row]
         ahead = MOST_AHEAD if row[0].cell.metric is None else READERS
         contents = self._store.folder.map(self._store.folder.read, paths, at_once=ahead)
@@ -139,13 +140,13 @@ class Compactor:
                 log.warning("left as it is: %s", error)
                 table = None
             begins = part.first % self._shard_size == 0
-            full = begins and sum(own.nbytes for own in tables) >= PART_BYTES
-            if joined and (table is None or full):
+            if joined and (table is None or (begins and size >= PART_BYTES)):
                 yield joined, tables
-                joined, tables = [], []
+                joined, tables, size = [], [], 0
             if table is not None and (joined or begins or part is row[0]):
                 joined.append(part)
                 tables.append(table)
+                size += table.nbytes
         if joined:
             yield joined, tables
 
