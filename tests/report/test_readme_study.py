@@ -72,8 +72,9 @@ def test_the_study_of_the_readme_has_all_that_a_report_can_show(
     assert ended.value.code == 0, capsys.readouterr().err
     html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     figures = {path.name for path in (tmp_path / "run" / "figures").glob("*.png")}
-    assert figures == {"sweep_curves.png", "sweep_deletion.png", "sweep_gallery.png"}
-    for name in ("sweep_curves", "sweep_deletion", "sweep_gallery"):
+    shown = {"sweep_curves", "sweep_deletion", "sweep_gallery"}
+    assert figures == {f"{name}.png" for name in (*shown, "sweep_deletion_ranks", "maps_agreement")}
+    for name in shown:
         assert f"figures/{name}.png" in html
     assert "Mean probability of the class against the share of pixels removed" in html
     assert "Deletion AUC against the number of segments" in html
