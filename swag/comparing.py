@@ -131,6 +131,11 @@ def compare_pairs(
     )
 
 
+def share_above(difference_N: Floats) -> float:
+    """Return the share of differences, none of them NaN, that are above 0; zeros count half."""
+    return float((np.sign(difference_N) + 1).mean() / 2)
+
+
 def resampled(value_NM: Floats, seed: int = 0) -> Floats:
     """Return mean_RM of the methods over 10,000 resamples of the images; NaN where one has none."""
     return resampled_means(value_NM, generator(seed, "", "bootstrap"), NUM_RESAMPLES)
@@ -221,7 +226,7 @@ def _pair(difference_N: Floats) -> tuple[int, float, float, float, float]:
     own_N = difference_N[~np.isnan(difference_N)]
     if len(own_N) == 0:
         return 0, math.nan, math.nan, math.nan, math.nan
-    above = (np.count_nonzero(own_N > 0) + np.count_nonzero(own_N == 0) / 2) / len(own_N)
+    above = share_above(own_N)
     return len(own_N), float(own_N.mean()), above, signed_rank_p(own_N), images_needed(own_N)
 
 

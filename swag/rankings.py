@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 
 from swag.agreement import krippendorff_alpha
 from swag.rng import generator
-from swag.stats import Floats, percentiles, resampled_means
+from swag.stats import Floats, mean_of_present, percentiles, resampled_means
 
 NUM_RESAMPLES = 2_000
 
@@ -84,10 +84,7 @@ def rank_methods(
             f"a ranking needs at least 2 methods and 1 image, got {num_methods} and {num_images}"
         )
     flat = value_NMK.reshape(num_images, -1)
-    present = ~np.isnan(flat)
-    count = present.sum(0)
-    mean = np.where(count, np.where(present, flat, 0).sum(0) / np.maximum(count, 1), np.nan)
-    mean_MK = mean.reshape(num_methods, num_metrics)
+    mean_MK = mean_of_present(value_NMK)
     random = generator(seed, draws, "ranking")
     mean_R = resampled_means(flat, random, num_resamples)
     mean_RMK = mean_R.reshape(-1, num_methods, num_metrics)

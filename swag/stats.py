@@ -177,6 +177,15 @@ def percentiles(value_RM: Floats) -> tuple[Floats, Floats]:
     return low_M, high_M
 
 
+def mean_of_present(value_NX: Floats) -> Floats:
+    """Return the mean over the first axis of what is not NaN; NaN, unwarned, where nothing is."""
+    present_NX = ~np.isnan(value_NX)
+    count_X = present_NX.sum(axis=0)
+    total_X = np.where(present_NX, value_NX, 0).sum(axis=0)
+    mean_X: Floats = np.where(count_X, total_X / np.maximum(count_X, 1), np.nan)
+    return mean_X
+
+
 def student_interval(value_NM: Floats) -> tuple[Floats, Floats]:
     """Return low_M and high_M of Student's 95 % interval of the mean; NaN for a single value.
 

@@ -168,3 +168,8 @@ def test_the_signed_rank_test_with_ties_is_exact(differences: list[float]) -> No
     assert stats.signed_rank_p(np.array([*differences, 0, np.nan])) == pytest.approx(
         np.mean(extreme)
     )
+
+
+def test_the_mean_of_what_is_there_by_hand() -> None:
+    value_NM = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan]])
+    np.testing.assert_array_equal(stats.mean_of_present(value_NM), [2, 5, np.nan])

@@ -166,8 +166,7 @@ def resolve(raw: Mapping[str, Any]) -> Benchmark:
         target=target_of(raw),
         shard_size=_integer(raw.get("shard_size", 32), "shard_size", 1),
         batch_size=_integer(raw.get("batch_size", 32), "batch_size", 1),
-        forward=copies_of(raw).forward,
-        precision=copies_of(raw).precision,
+        **dataclasses.asdict(copies_of(raw)),
     )
     check_references(benchmark)
     return without_idle_tunings(benchmark)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from swag.comparing import share_above
 from swag.lookup import nearest
 from swag.stats import (
     Floats,
@@ -248,8 +249,7 @@ def _changes(
 
 
 def _better(difference_N: Floats, *, higher: bool) -> float:
-    sign_N = np.sign(difference_N if higher else -difference_N)
-    return float((sign_N > 0).mean() + (sign_N == 0).mean() / 2)
+    return share_above(difference_N if higher else -difference_N)
 
 
 def _higher(run: Run, metric: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from swag.agreement import TOP, agreement_of_maps
-from swag.stats import Floats, bootstrap_interval
+from swag.stats import Floats, bootstrap_interval, mean_of_present
 
 from ..store.experiments import MOST_METHODS
 from .export import Sheet
@@ -43,7 +43,7 @@ class MapsAlike:
 
     def mean(self) -> Floats:
         """Return mean_MMK over the images, NaN where none has both maps."""
-        return _mean(self.value_NMMK)
+        return mean_of_present(self.value_NMMK)
 
 
 def maps_alike(run: Run, num_images: int | None = None) -> list[MapsAlike]:
@@ -131,7 +131,7 @@ def maps_drawing(found: Sequence[MapsAlike], labels: Labels) -> Drawing:
         at = [methods.index(name) for name in item.methods]
         stacked[place][np.ix_(at, at)] = item.mean()[..., 0]
     names = [labels.method(name) for name in methods]
-    figure = heatmap(names, _mean(stacked), label="Spearman's rank correlation")
+    figure = heatmap(names, mean_of_present(stacked), label="Spearman's rank correlation")
     alt = "Mean rank correlation of the pixels of each two methods' maps"
     return Drawing(STEM, "Do the maps agree?", alt, render(figure))
 
@@ -177,12 +177,3 @@ def _summary(found: Sequence[MapsAlike], labels: Labels) -> str:
 
 def _places(first_P: np.ndarray, second_P: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(first_P.tolist(), second_P.tolist(), strict=True))
-
-
-def _mean(value_X: Floats) -> Floats:
-    """Return the mean over the first axis, of what is there."""
-    there_X = ~np.isnan(value_X)
-    count = there_X.sum(axis=0)
-    total = np.where(there_X, value_X, 0).sum(axis=0)
-    mean: Floats = np.where(count, total / np.maximum(count, 1), np.nan)
-    return mean

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from swag.agreement import krippendorff_alpha
 from swag.comparing import Friedman, Order, Pairs, compare_pairs, friedman, order, resampled
-from swag.stats import Floats
+from swag.stats import Floats, mean_of_present
 
 from .export import Sheet
 from .names import Column
@@ -86,7 +86,7 @@ def differences(
     found, means = [], []
     for column, value_NM in columns_of(scores, methods):
         (there,) = np.nonzero(~np.isnan(value_NM).all(axis=0))
-        means.append(_means(value_NM))
+        means.append(mean_of_present(value_NM))
         if len(there) > 1:
             names = [methods[int(place)] for place in there]
             found.append(
@@ -123,7 +123,7 @@ def _column(
         pairs=compare_pairs(
             value_NM, higher_is_better=higher_is_better, seed=seed, mean_RM=mean_RM
         ),
-        order=order(_means(value_NM), mean_RM, higher_is_better=higher_is_better),
+        order=order(mean_of_present(value_NM), mean_RM, higher_is_better=higher_is_better),
         friedman=friedman(value_NM, higher_is_better=higher_is_better),
         alpha=agreement_of_images(value_NM),
     )
@@ -133,14 +133,6 @@ def agreement_of_images(value_NM: Floats) -> float:
     """Return Krippendorff's alpha of the methods' ranks, the images that have all being raters."""
     complete_NM = value_NM[~np.isnan(value_NM).any(axis=1)]
     return krippendorff_alpha(rankdata(complete_NM, axis=1)) if len(complete_NM) else float("nan")
-
-
-def _means(value_NM: Floats) -> Floats:
-    there_NM = ~np.isnan(value_NM)
-    count_M = there_NM.sum(axis=0)
-    total_M = np.where(there_NM, value_NM, 0).sum(axis=0)
-    mean_M: Floats = np.where(count_M, total_M / np.maximum(count_M, 1), np.nan)
-    return mean_M
 
 
 _COLUMN = ("dataset", "model", "variant")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from swag.rankings import Ranking, rank_methods, tau_interval
-from swag.stats import Floats
+from swag.stats import Floats, mean_of_present
 
 from ..store.experiments import RankedMetrics
 from . import names
@@ -48,17 +48,19 @@ class Ranked:
     def rank_MK(self) -> Floats:
         """Mean rank over data sets and models, NaN where a method has none."""
         stacked = np.stack([ranking.rank_MK for ranking in self.found.values()])
-        return _mean(stacked)
+        return mean_of_present(stacked)
 
     @property
     def tau_KK(self) -> Floats:
         """Mean coefficient over data sets and models."""
-        return _mean(np.stack([ranking.tau_KK for ranking in self.found.values()]))
+        return mean_of_present(np.stack([ranking.tau_KK for ranking in self.found.values()]))
 
     @property
     def tau_interval_KK(self) -> tuple[Floats, Floats]:
         """Interval of `tau_KK`: resample by resample, the models of a data set on the same one."""
-        return tau_interval(_mean(np.stack([each.tau_RKK for each in self.found.values()])))
+        return tau_interval(
+            mean_of_present(np.stack([each.tau_RKK for each in self.found.values()]))
+        )
 
 
 def build_rankings(run: Run) -> list[Ranked]:
@@ -188,12 +190,3 @@ def _alpha_rows(ranked: Ranked) -> list[tuple[object, ...]]:
         (*case, ranking.alpha, *ranking.alpha_interval, *sizes, ranked.num_images[case])
         for case, ranking in ranked.found.items()
     ]
-
-
-def _mean(value_X: Floats) -> Floats:
-    """Return the mean over the first axis, of what is there."""
-    there = ~np.isnan(value_X)
-    count = there.sum(0)
-    total = np.where(there, value_X, 0).sum(0)
-    mean: Floats = np.where(count, total / np.maximum(count, 1), np.nan)
-    return mean

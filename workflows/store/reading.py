@@ -144,11 +144,8 @@ class Reader:
 
         Only the footers of other parts are read, and a part without one is taken note of.
         """
-        cells: dict[CellName, list[Part]] = {}
-        for part in self._parts(f"scores/metric={metric}"):
-            cells.setdefault(part.cell, []).append(part)
         found = [NO_ERROR]
-        for name, parts in cells.items():
+        for name, parts in by_cell(self._parts(f"scores/metric={metric}")).items():
             for table in self._tables(self._with_errors(pieces(parts))):
                 found.append(with_errors(name, table))
         return pa.concat_tables(found)
