@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -296,6 +296,19 @@ def test_what_experiments_share_is_wanted_once() -> None:
         ("centre", "deletion"),
         ("sobel", None),
     ]
+
+
+def test_what_an_experiment_leaves_out_stands_for_all(tmp_path: Path) -> None:
+    experiments: dict[str, Any] = {
+        "some": {"explainers": ["swag"]},
+        "all": {},
+        "empty": {"explainers": []},
+    }
+    path = write(tmp_path, changed(explainers=["swag", "centre"], experiments=experiments))
+    for benchmark in (load_benchmark(path), load_benchmark(path, only=["all", "empty"])):
+        for name in ("all", "empty"):
+            assert benchmark.experiments[name].explainers == ("swag", "centre")
+    assert load_benchmark(path).experiments["some"].explainers == ("swag",)
 
 
 def test_only_some_experiments(tmp_path: Path) -> None:

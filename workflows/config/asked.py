@@ -24,7 +24,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 def experiments_of(raw: Mapping[str, Any]) -> dict[str, Experiment]:
-    """Return the experiments, each with the data sets that it scores.
+    """Return the experiments, each with the data sets and explainers that it scores.
 
     Without any, every explainer is scored by every metric.
 
@@ -34,14 +34,16 @@ def experiments_of(raw: Mapping[str, Any]) -> dict[str, Experiment]:
     entries = mapping_of(raw.get("experiments") or {}, "experiments")
     if not entries:
         entries = {
-            metric: {"metric": metric, "explainers": list(raw["explainers"])}
+            metric: {"metric": metric}
             for metric in mapping_of(raw["metrics"], "metrics")
         }
     result = {}
     for name, fields in entries.items():
         path = f"experiments.{checked_name(name, 'experiments')}"
         check_parts(fields, path)
-        result[name] = configured(Experiment(explainers=()), fields, path)
+        experiment = configured(Experiment(explainers=()), fields, path)
+        explainers = experiment.explainers or tuple(raw["explainers"])
+        result[name] = dataclasses.replace(experiment, explainers=explainers)
     named = {explainer for experiment in result.values() for explainer in experiment.explainers}
     first = next(iter(result))
     unnamed = tuple(name for name in raw["explainers"] if name not in named)
@@ -60,7 +62,10 @@ def roar_of(raw: Mapping[str, Any]) -> dict[str, Roar]:
     result = {}
     for name, fields in mapping_of(raw.get("roar") or {}, "roar").items():
         check_parts(fields, f"roar.{name}")
-        result[name] = configured(Roar(train="", explainers=()), fields, f"roar.{name}")
+        roar = configured(Roar(train="", explainers=()), fields, f"roar.{name}")
+        if not roar.explainers:
+            raise UserError(f"roar.{name}.explainers: name at least one explainer, got none")
+        result[name] = roar
     return result
 
 

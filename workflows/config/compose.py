@@ -120,7 +120,10 @@ def select(raw: Raw, only: Sequence[str]) -> None:
     scored = [name for name in raw.get("datasets") or {} if name not in training]
     roar = roar if ROAR in only else {}
     kept = {name: experiments[name] for name in only if name in experiments}
-    everything = {"datasets": scored, "models": raw.get("models") or {}, "explainers": ()}
+    everything = {
+        "datasets": scored,
+        **{section: raw.get(section) or {} for section in ("models", "explainers")},
+    }
     tuned = mapping_of(raw.get("tuning") or {}, "tuning")
     users = [*kept.values(), *({"datasets": [k, v.get("train")], **v} for k, v in roar.items())]
     for section, default in everything.items():

@@ -109,6 +109,7 @@ class Experiment:
     """
 
     explainers: tuple[str, ...]
+    """A configuration may leave them out: all."""
     metric: str | None = "deletion"
     """None: masks only."""
     datasets: tuple[str, ...] = ()
