@@ -24,6 +24,7 @@ CONFIDENCE = 0.95
 _MOST_ENUMERATED = 13  # images with 2^13 choices of signs
 _DRAWS_AT_ONCE = 2**21  # 16 MiB of counts
 _DRAWS_IN_CACHE = 2**15  # counted at once
+_COLUMNS = 16  # of a matrix product
 _DRAWS_KEPT = 2**26  # 64 MiB; many columns and curves are of the same images
 
 
@@ -133,13 +134,27 @@ def _means(value_NM: Floats, counts: Iterable[Floats]) -> Floats:
     present_NM = ~np.isnan(value_NM)
     complete = bool(present_NM.all())
     filled_NM = value_NM if complete else np.where(present_NM, value_NM, 0.0)
+    blocks, num_columns = _blocks(filled_NM), value_NM.shape[1]
     means = []
     for count_RN in counts:
-        total_RM = count_RN @ filled_NM
+        total_RM = np.hstack([count_RN @ block_NM for block_NM in blocks])[:, :num_columns]
         size_RM = len(value_NM) if complete else count_RN @ present_NM
         with np.errstate(invalid="ignore"):  # 0 / 0: this resample drew missing values only
             means.append(total_RM / size_RM)
     return np.concatenate(means)
+
+
+def _blocks(value_NM: Floats) -> list[Floats]:
+    """Return the columns in blocks of one width, filled up with zeros.
+
+    A matrix product adds in an order that depends on its shape and on the processor; of products of
+    one shape, a column's is the same whatever stands beside it.
+    """
+    num_columns = value_NM.shape[1]
+    num_blocks = max(1, -(-num_columns // _COLUMNS))
+    padded_NM = np.zeros((len(value_NM), num_blocks * _COLUMNS))
+    padded_NM[:, :num_columns] = value_NM
+    return [np.ascontiguousarray(own) for own in np.split(padded_NM, num_blocks, axis=1)]
 
 
 def _counts(random: np.random.Generator, num_rows: int, num_resamples: int) -> Iterator[Floats]:
