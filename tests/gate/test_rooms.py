@@ -16,7 +16,7 @@ ROOMS = (
     ("front",),
     ("forecast", "on_ray"),
     ("engine",),
-    ("train",),
+    ("train", "page"),
     ("report", "config"),
     ("data",),
     ("store",),

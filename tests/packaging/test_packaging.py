@@ -30,9 +30,9 @@ HELD = [
     "swagflow/configs/full-benchmark.yaml",
     "swagflow/configs/paper/table1.yaml",
     "swagflow/report/paper_tables.json",
-    "swagflow/report/report.html.j2",
-    "swagflow/report/report.js",
-    "swagflow/report/style.css",
+    "swagflow/page/report.html.j2",
+    "swagflow/page/report.js",
+    "swagflow/page/style.css",
 ]
 
 

@@ -11,8 +11,10 @@ from swag.agreement import agreement_of_maps, krippendorff_alpha
 from swag.comparing import compare_pairs
 from swagflow.errors import UserError
 from swagflow.front.results import Results
-from swagflow.report.holds import holds_of, holds_view
-from swagflow.report.maps_alike import maps_alike, maps_drawing, maps_sheet, maps_view
+from swagflow.page.holds_view import holds_view
+from swagflow.page.maps_view import maps_view
+from swagflow.report.holds import holds_of
+from swagflow.report.maps_alike import maps_alike, maps_drawing, maps_sheet
 from swagflow.report.pairs import Differences, differences
 from swagflow.report.rank_diagram import RankPanel, rank_diagram
 from swagflow.report.sections import build_sections

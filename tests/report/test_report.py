@@ -21,10 +21,10 @@ from PIL import Image
 from swag.curves.ranks import removal_step
 from swagflow.config.load import load_benchmark
 from swagflow.errors import UserError
-from swagflow.report import build_report
+from swagflow.page import build_report
+from swagflow.page.gallery import overlay, save_explanation, stretched
+from swagflow.page.scrubber import scrubber_data
 from swagflow.report.figures import Axis, MeanCurve, Panel, line_figure, look_of, render
-from swagflow.report.gallery import overlay, save_explanation, stretched
-from swagflow.report.scrubber import scrubber_data
 from swagflow.report.sections import build_sections
 from swagflow.report.source import Run, RunStore
 from swagflow.report.sweeps import sweep_of, sweep_panels
@@ -449,7 +449,7 @@ def contrast(first: str, second: str) -> float:
 
 
 def test_text_has_enough_contrast_in_both_themes() -> None:
-    style = (files("swagflow.report") / "style.css").read_text()
+    style = (files("swagflow.page") / "style.css").read_text()
     blocks = re.findall(r":root[^{]*\{([^}]*)\}", style)
     themes = [dict(re.findall(r"--([\w-]+): (#\w{6})", block)) for block in blocks]
     assert len(themes) == 3

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from swagflow.cli.status import show_status
 from swagflow.engine.shard_worker import ShardWorker
-from swagflow.report import build_report
+from swagflow.page import build_report
 from swagflow.store import clients, lease
 from swagflow.store.files import Folder
 from swagflow.store.run_folder import Store

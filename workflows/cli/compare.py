@@ -41,8 +41,8 @@ def compare(
 
 def compare_folders(uris: Sequence[str], bound: Sequence[str], out: str, console: Console) -> int:
     """Write the comparison and print what moved; return the exit code."""
+    from ..page.compare_page import comparison_files
     from ..report.compare import Bounds, bounded, compare_runs, metrics_of
-    from ..report.compare_page import comparison_files
     from ..report.source import Run
     from ..store.files import Folder
     from ..store.run_folder import Store
@@ -69,7 +69,7 @@ def compare_folders(uris: Sequence[str], bound: Sequence[str], out: str, console
 
 def _say(found: RunComparison, console: Console) -> int:
     """Print a run beside A; return the exit code."""
-    from ..report.compare_page import said
+    from ..page.compare_page import said
 
     def tell(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -71,7 +71,7 @@ def explain_image(
     from ..config.presets import preset_of
     from ..engine.preparing import frame_of
     from ..hardware import default_device
-    from ..report.gallery import save_explanation
+    from ..page.gallery import save_explanation
 
     if not output.parent.is_dir():
         raise UserError(f"--output {str(output)!r}: there is no folder {str(output.parent)!r}")

@@ -33,10 +33,7 @@ def experiments_of(raw: Mapping[str, Any]) -> dict[str, Experiment]:
     """
     entries = mapping_of(raw.get("experiments") or {}, "experiments")
     if not entries:
-        entries = {
-            metric: {"metric": metric}
-            for metric in mapping_of(raw["metrics"], "metrics")
-        }
+        entries = {metric: {"metric": metric} for metric in mapping_of(raw["metrics"], "metrics")}
     result = {}
     for name, fields in entries.items():
         path = f"experiments.{checked_name(name, 'experiments')}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markup import escape
 
-from ..report import build_report
-from ..report.gallery import OpenDataset
+from ..page import build_report
+from ..page.gallery import OpenDataset
 from ..report.source import Run
 from ..store.compaction import Compactor
 from ..store.failures import ReadOnce

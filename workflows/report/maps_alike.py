@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from swag.agreement import TOP, agreement_of_maps
+from swag.agreement import agreement_of_maps
 from swag.stats import Floats, bootstrap_interval, mean_of_present
 
 from ..store.experiments import MOST_METHODS
@@ -18,7 +17,6 @@ from .heatmap import heatmap
 from .names import Labels
 from .sections import Drawing
 from .source import Run
-from .views import inline_svg
 
 STEM = "maps_agreement"
 MOST_IMAGES = 64  # over all data sets and models, so that a report stays a matter of seconds
@@ -115,7 +113,7 @@ def maps_sheet(found: Sequence[MapsAlike], seed: int) -> Sheet:
         if (n_P > 0).any():
             low_P[n_P > 0], high_P[n_P > 0] = bootstrap_interval(pair_NP[:, n_P > 0], seed=seed)
         mean_MMK = item.mean()
-        for place, (first, second) in enumerate(_places(first_P, second_P)):
+        for place, (first, second) in enumerate(places(first_P, second_P)):
             names = item.methods[first], item.methods[second]
             means = map(float, mean_MMK[first, second])
             ends = float(low_P[place]), float(high_P[place])
@@ -136,44 +134,6 @@ def maps_drawing(found: Sequence[MapsAlike], labels: Labels) -> Drawing:
     return Drawing(STEM, "Do the maps agree?", alt, render(figure))
 
 
-def maps_view(found: Sequence[MapsAlike], drawing: Drawing, labels: Labels) -> dict[str, Any]:
-    """Return the figure and what stands below it, for a page."""
-    subjects = [labels.subject(item.dataset, item.model) for item in found]
-    return {
-        "stem": STEM,
-        "title": drawing.title,
-        "svg": inline_svg(drawing),
-        "subjects": subjects,
-        "summary": _summary(found, labels),
-    }
-
-
-def _summary(found: Sequence[MapsAlike], labels: Labels) -> str:
-    """Return the least and the most alike of all pairs, and of how many images."""
-    pairs = [
-        (float(mean_MMK[i, j, 0]), item.methods[i], item.methods[j])
-        for item in found
-        for mean_MMK in [item.mean()]
-        for i, j in _places(*np.triu_indices(len(item.methods), 1))
-        if not np.isnan(mean_MMK[i, j, 0])
-    ]
-    if not pairs:
-        return "No two maps can be compared."
-
-    def said(pair: tuple[float, str, str]) -> str:
-        value, first, second = pair
-        shown = f"{value:.2f}".replace("-", "\u2212")
-        return f"{labels.method(first)} and {labels.method(second)} ({shown})"
-
-    top = f"{TOP:.0%}"
-    counts = sorted({item.num_images for item in found})
-    sizes = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
-    return (
-        f"Least alike: {said(min(pairs))}; most: {said(max(pairs))}; over the first {sizes} images "
-        f"of each data set and model. The file has the shares of the {top} most important pixels "
-        "that both have, and have with one sign, too."
-    )
-
-
-def _places(first_P: np.ndarray, second_P: np.ndarray) -> list[tuple[int, int]]:
+def places(first_P: np.ndarray, second_P: np.ndarray) -> list[tuple[int, int]]:
+    """Return the two places of each pair."""
     return list(zip(first_P.tolist(), second_P.tolist(), strict=True))

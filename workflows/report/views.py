@@ -2,112 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from markupsafe import Markup
-
-from swag.targets import Target
-
 from . import names
-from .answers import Accuracy
 from .figures import INK, MUTED, RULE
 from .names import Column, Labels
 from .paper import printed_kind
-from .sections import Drawing, Section
+from .sections import Section
 from .tables import Table, TableCell
 from .wording import MetricText
 
 ALPHA = 0.05
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)"}
-
-
-def headline(section: Section, labels: Labels) -> list[dict[str, Any]]:
-    """Return the best region method of each column, beside the best of the others."""
-    cards = []
-    for column in section.table.columns:
-        cells = [cell for cell in section.table.cells if cell.column == column]
-        best = next((cell for cell in cells if cell.best_region), None)
-        if best is not None:
-            top = next(cell for cell in cells if cell.best)
-            cards.append(
-                {
-                    "column": labels.column(column),
-                    "method": best.method,
-                    "numbers": numbers(best, section.text),
-                    "n": best.n,
-                    "top": None if top is best else top.method,
-                    "top_numbers": numbers(top, section.text),
-                }
-            )
-    return cards
-
-
-def accuracy_view(item: Accuracy, labels: Labels) -> dict[str, Any]:
-    """Return a model's accuracy as text, with a remark where guessing does as well."""
-    guess = f"no better than guessing one of {item.n_classes} classes" if item.is_chance else ""
-    return {
-        "dataset": labels.dataset(item.dataset),
-        "model": labels.model(item.model, item.dataset),
-        "accuracy": f"{100 * item.accuracy:.1f}",
-        "interval": f"{100 * item.ci_low:.1f}\u2009\u2013\u2009{100 * item.ci_high:.1f}",
-        "n": names.count(item.n, "image"),
-        "remark": guess,
-    }
-
-
-def target_words(target: str) -> str:
-    """Return which class is explained, in words."""
-    rule = Target.parse(target)
-    if rule.kind == "label":
-        return "the class that the label names"
-    if rule.kind == "class":
-        return f"class {rule}, whatever the image is of"
-    if rule.number == 1:
-        return "the class that the model predicts"
-    return f"the class at place {rule.number} of what the model predicts"
-
-
-def section_views(sections: Sequence[Section], labels: Labels) -> list[dict[str, Any]]:
-    """Return the sections as text; a metric is explained where it comes first."""
-    explained: set[str] = set()
-    views = []
-    for section in sections:
-        views.append(
-            {**_section_view(section, labels), "explains": section.metric not in explained}
-        )
-        explained.add(section.metric)
-    return views
-
-
-def _section_view(section: Section, labels: Labels) -> dict[str, Any]:
-    table = table_view(section.table, section.text, labels) if section.table_shown else None
-    return {
-        "name": section.name,
-        "heading": section.heading,
-        "direction": "higher" if section.higher_is_better else "lower",
-        "metric": section.text,
-        "unit_of_n": section.unit_of_n,
-        "sizes": sizes(section),
-        "has_regions": "region" in section.table.methods.values(),
-        "tested": any(cell.p_holm is not None for cell in section.table.cells),
-        "table": table,
-        "correct": _correct_view(section, labels) if table else None,
-        "only_correct": section.only_correct,
-        "paper": paper_view(section) if section.paper and section.table_shown else None,
-        "drawings": [_drawing_view(drawing) for drawing in section.drawings],
-    }
-
-
-def _correct_view(section: Section, labels: Labels) -> dict[str, Any] | None:
-    if section.correct is None:
-        return None
-    return {
-        "table": table_view(section.correct, section.text, labels),
-        "sizes": _sizes(section.correct, section.unit_of_n),
-    }
 
 
 def table_view(table: Table, text: MetricText, labels: Labels) -> dict[str, Any]:
@@ -228,46 +136,13 @@ def printed(column: Column) -> list[str]:
     return [*parts, names.variant(kind)] if kind else parts
 
 
-def _drawing_view(drawing: Drawing) -> dict[str, Any]:
-    return {
-        "title": drawing.title,
-        "stem": drawing.stem,
-        "svg": inline_svg(drawing),
-        "alt": drawing.alt,
-    }
-
-
-def inline_svg(drawing: Drawing) -> Markup:
-    """Return a figure for the page: its ids made unique, its ink following the page's theme."""
-    text = drawing.rendered["svg"].decode()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' id="(line|key)-([^"~]+)~(\w+)"', r' class="\1 \3" data-method="\2"', text)
-    text = re.sub(r'\bid="|url\(#|href="#', lambda found: f"{found[0]}{drawing.stem}-", text)
-    for colour, variable in _THEMED.items():
-        text = text.replace(colour, variable)
-    width = re.search(r'viewBox="0 0 ([\d.]+)', text)
-    most = round(float(width[1]) * 1.6) if width else 900  # keeps the letters near the page's size
-    label = Markup.escape(drawing.alt)
-    return Markup(  # noqa: S704  # matplotlib escapes every text that it writes
-        text.replace(
-            "<svg ", f'<svg role="group" aria-label="{label}" style="max-width: {most}px" ', 1
-        )
-    )
-
-
-def definitions(sections: Sequence[Section]) -> list[tuple[str, str]]:
-    """Return each metric of the report with its definition."""
-    texts = {section.metric: section.text for section in sections}
-    return [(text.label, text.definition) for text in texts.values() if text.definition]
-
-
 def sizes(section: Section) -> str:
     """Return "128 images", or the range of n over the cells."""
-    return _sizes(section.table, section.unit_of_n)
+    return sizes_of(section.table, section.unit_of_n)
 
 
-def _sizes(table: Table, unit: str) -> str:
+def sizes_of(table: Table, unit: str) -> str:
+    """Return the range of n over the cells."""
     numbers_of = {cell.n for cell in table.cells if cell.n}
     low, high = min(numbers_of), max(numbers_of)
     if low == high:

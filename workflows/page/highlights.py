@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..report.figures import paths_of, render
+from ..report.names import Labels
+from ..report.sections import Drawing, Section
+from ..report.source import Run
 from ..store.experiments import MOST_METHODS, Experiment, Picture
-from .gallery import OpenDataset, Shown, choose_shown
+from .gallery import OpenDataset, Shown, choose_shown, gallery_figure
 from .scrubber import is_deletion, scrubber_data
-from .sections import Section
-from .source import Run
 
 GALLERY_IMAGES = 4
 SCRUBBER_IMAGES = 6
@@ -114,3 +116,16 @@ def _first_of_each(shown: Sequence[Shown], number: int) -> list[Shown]:
         if seen[key] <= number:
             kept.append(item)
     return kept
+
+
+def pictures(
+    drawings: Sequence[Drawing], highlights: Highlights, labels: Labels
+) -> dict[str, bytes]:
+    """Return the figures by their paths in the run folder."""
+    files: dict[str, bytes] = {}
+    for drawing in drawings:
+        files |= paths_of(drawing.stem, drawing.rendered)
+    if gallery := highlights.gallery:
+        figure = gallery_figure(gallery.shown, gallery.methods, labels)
+        files |= paths_of(gallery.stem, render(figure))
+    return files

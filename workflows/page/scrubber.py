@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from swag.classifier import IMAGENET_MEAN
 from swag.curves.ranks import removal_step
 
+from ..report.names import Labels
+from ..report.source import Run
 from ..store.experiments import Experiment
 from ..store.parts import CellName
 from .gallery import Shown, jpeg
-from .names import Labels
-from .source import Run
 
 Index = tuple[str, str, str, str]
 """Data set, model, image, method."""

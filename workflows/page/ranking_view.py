@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from . import names
-from .heatmap import signed
-from .names import Labels
-from .rankings import Ranked
-from .sections import Drawing
-from .views import inline_svg
+from ..report import names
+from ..report.heatmap import signed
+from ..report.names import Labels
+from ..report.rankings import Ranked
+from ..report.sections import Drawing
+from .drawings import inline_svg
 
 
 def ranking_view(ranked: Ranked, drawing: Drawing, labels: Labels) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import names
-from .compare import Cell, Change, RunComparison
-from .export import Sheet, sheet_of
-from .html import asset, environment_of
-from .source import Run
-from .views import ALPHA, head, number_text
+from ..report import names
+from ..report.compare import Cell, Change, RunComparison
+from ..report.export import Sheet, sheet_of
+from ..report.source import Run
+from ..report.views import ALPHA, head, number_text
+from .templates import asset, environment_of
 
 SHOWN_SETTINGS = 200
 

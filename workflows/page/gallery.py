@@ -19,10 +19,10 @@ from swag.channels import LUMA, shown_3HW
 
 from ..data import Dataset
 from ..errors import ImageError
+from ..report.figures import STYLE, literal
+from ..report.names import Labels
+from ..report.source import Run
 from ..store.experiments import Experiment
-from .figures import STYLE, literal
-from .names import Labels
-from .source import Run
 
 Bytes = NDArray[np.uint8]
 OpenDataset = Callable[[str], Dataset | None]
