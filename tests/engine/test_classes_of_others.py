@@ -107,7 +107,7 @@ def test_a_report_imports_no_data_set_that_a_folder_names(
     """A class of the same name as one of the package's is not that one."""
     found = []
 
-    def draw(store: Store, open_dataset: Any, *, anew: bool) -> tuple[Store, list[str]]:
+    def draw(store: Store, open_dataset: Any, **_: object) -> tuple[Store, list[str]]:
         found.append(open_dataset("squares"))
         return store, []
 

@@ -14,12 +14,24 @@ from .missing import say_damaged
 if TYPE_CHECKING:
     from ..data import Dataset
 
+PICTURES = "pictures/"
 EXAMPLE = "Example: swagflow report runs/full-benchmark"
 
 
-def report(run: Annotated[str, typer.Argument(help="Folder or URI of a run.")]) -> None:
+def report(
+    run: Annotated[str, typer.Argument(help="Folder or URI of a run.")],
+    images: Annotated[
+        int | None,
+        typer.Option(
+            help="How many images of each data set and model have pictures in the browser of "
+            "images; 12 without it, or fewer so that all make up 48. Where they are more than a "
+            "page should hold, they lie in pictures/ beside it.",
+            min=1,
+        ),
+    ] = None,
+) -> None:
     """Write tables, figures and report.html again from what is stored; needs no model."""
-    raise typer.Exit(write_report(run, Console()))
+    raise typer.Exit(write_report(run, Console(), num_pictured=images))
 
 
 def without_classes(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +43,7 @@ def without_classes(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_report(uri: str, console: Console) -> int:
+def write_report(uri: str, console: Console, num_pictured: int | None = None) -> int:
     """Write tables, figures and report.html from the store; return the exit code."""
     from ..config.load import datasets_of
     from ..data import DATASETS
@@ -53,7 +65,12 @@ def write_report(uri: str, console: Console) -> int:
         except UserError:
             return None  # the report does without pictures where the data is not at hand
 
-    _, written = draw(store, open_dataset, anew=True)
+    _, written = draw(store, open_dataset, anew=True, num_pictured=num_pictured)
+    pictures = sum(path.startswith(PICTURES) for path in written)
+    if pictures:
+        console.print(f"{uri.rstrip('/')}/{PICTURES} ({pictures:,} pictures)", soft_wrap=True)
     for path in written:
+        if path.startswith(PICTURES):
+            continue
         console.print(f"{uri.rstrip('/')}/{path}", soft_wrap=True, highlight=False)
     return say_damaged(store, console)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from swag.protocols import TunedMetric, reads_layer
+from swag.protocols import TunedMetric, needs_of, passes_of, reads_layer, shared_passes
 
-from ..store.described import READS_LAYER, TUNED_WITH, Described, Fields
+from ..store.described import PASSES, READS_LAYER, TUNED_WITH, Described, Fields
 from ..store.parts import Subject
 from .benchmark import Benchmark
 from .identity import describe
@@ -35,6 +35,7 @@ def describe_benchmark(
                 "kind": explainer.kind,
                 **_about(explainer),
                 **({READS_LAYER: True} if reads_layer(explainer) else {}),
+                PASSES: _passes(explainer),
             }
             for name, explainer in benchmark.explainers.items()
         },
@@ -72,6 +73,15 @@ def _each(configured: Mapping[str, Any]) -> dict[str, Fields]:
 def _tuned_with(metric: object) -> dict[str, Fields]:
     """Return the perturbation that a metric's model is fine-tuned with, if it is."""
     return {TUNED_WITH: describe(metric.perturbation)} if isinstance(metric, TunedMetric) else {}
+
+
+def _passes(explainer: object) -> dict[str, int]:
+    """Return what it takes to explain one image, of which several explainers share a part."""
+    own, shared = passes_of(explainer), shared_passes(needs_of(explainer))
+    return {
+        "forwards": own.forwards + shared.forwards,
+        "backwards": own.backwards + shared.backwards,
+    }
 
 
 def _about(configured: object) -> dict[str, str]:

@@ -14,13 +14,16 @@ from ..store.freshness import forget_drawn, is_drawn, mark_drawn, rows_key
 from ..store.run_folder import Store
 
 
-def draw(store: Store, open_dataset: OpenDataset, *, anew: bool) -> tuple[Store, list[str]]:
+def draw(
+    store: Store, open_dataset: OpenDataset, *, anew: bool, num_pictured: int | None = None
+) -> tuple[Store, list[str]]:
     """Write the report, unless it shows already what the folder holds.
 
     What is damaged is passed over and named in `store.damaged`; the report then counts as old.
 
     Args:
         anew: write it in any case.
+        num_pictured: as `swagflow.page.browser.browser_of` has it.
 
     Returns:
         the run folder with every row read once, and the paths of what was written.
@@ -35,7 +38,7 @@ def draw(store: Store, open_dataset: OpenDataset, *, anew: bool) -> tuple[Store,
     if not anew and store.damaged:
         return settled, []
     forget_drawn(store)
-    written = build_report(settled, open_datasets=open_dataset, run=run)
+    written = build_report(settled, open_datasets=open_dataset, run=run, num_pictured=num_pictured)
     if not store.damaged:
         mark_drawn(store, key)
     return settled, written

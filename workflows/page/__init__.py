@@ -19,13 +19,17 @@ __all__ = ["build_report"]
 
 
 def build_report(
-    store: RunStore, *, open_datasets: OpenDataset, run: Run | None = None
+    store: RunStore,
+    *,
+    open_datasets: OpenDataset,
+    run: Run | None = None,
+    num_pictured: int | None = None,
 ) -> list[str]:
     """Write tables, figures and report.html into the run folder; return their paths in it.
 
     Nothing is computed that needs a model. `open_datasets` returns a data set by its name, or None
     where it is not at hand: the gallery then shows saliencies without their images. `run` is the
-    same folder, where its rows have been read.
+    same folder, where its rows have been read. `num_pictured` is as `browser_of` has it.
 
     Raises:
         UserError: the run folder holds no row.
@@ -48,14 +52,7 @@ def build_report(
         *([maps_sheet(maps, run.seed)] if maps else ()),
         *other_sheets(models, missing),
     ]
-    drawings = [
-        *(drawing for section in sections for drawing in section.drawings),
-        *(each.drawing for each in holds.values() if each is not None and each.drawing),
-        *(drawing for _, drawing in rankings),
-        *([maps_drawn] if maps_drawn else ()),
-    ]
-    highlights = Chooser(run, sections, open_datasets).highlights()
-    files = files_of(sheets) | pictures(drawings, highlights, run.labels)
+    highlights = Chooser(run, sections, open_datasets).highlights(num_pictured)
     page = Page(
         sections=sections,
         holds=holds,
@@ -65,8 +62,9 @@ def build_report(
         missing=missing,
         highlights=highlights,
         failures=failure_texts(store.folder) if missing else {},
-        files=files,
+        files=files_of(sheets),
     )
+    files = {**page.files, **pictures(page.drawings(), highlights, run.labels)}
     files["report.html"] = render_page(run, page).encode()
     for path, content in files.items():
         store.write_bytes(path, content)

@@ -31,3 +31,10 @@ class Page:
     """Files of what went wrong by name."""
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Tables by their paths in the run folder: the page holds them, so that it can be sent on."""
+
+    def drawings(self) -> list[Drawing]:
+        """Return the figures of experiments, and of what is found in them."""
+        found = [drawing for section in self.sections for drawing in section.drawings]
+        found += [each.drawing for each in self.holds.values() if each and each.drawing]
+        found += [drawing for _, drawing in self.rankings]
+        return [*found, *([self.maps[1]] if self.maps else ())]

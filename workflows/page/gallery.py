@@ -23,6 +23,7 @@ from ..report.figures import STYLE, literal
 from ..report.names import Labels
 from ..report.source import Run
 from ..store.experiments import Experiment
+from ..store.parts import Subject
 
 Bytes = NDArray[np.uint8]
 OpenDataset = Callable[[str], Dataset | None]
@@ -64,16 +65,34 @@ def choose_shown(
         targets = good.drop_duplicates("image_id").set_index("image_id")["target"]
         if dataset not in opened:
             opened[dataset] = open_dataset(dataset)
-        maps = {m: run.store.read_explanations(dataset, model, m, chosen) for m in methods}
-        for image_id in chosen:
-            saliency = {
-                m: of_image[image_id] for m, of_image in maps.items() if image_id in of_image
-            }
-            if saliency:
-                source = opened[dataset]
-                label = _class_name(source, int(targets[image_id]))
-                image = _picture(source, image_id)
-                found.append(Shown(dataset, model, image_id, label, image, saliency))
+        wanted = {image_id: int(targets[image_id]) for image_id in chosen}
+        found += shown_images(run, Subject(dataset, model), methods, wanted, opened[dataset])
+    return found
+
+
+def shown_images(
+    run: Run,
+    subject: Subject,
+    methods: Sequence[str],
+    target_of: Mapping[str, int],
+    source: Dataset | None,
+) -> list[Shown]:
+    """Return images of a data set and model that have a map, in the order of `target_of`.
+
+    Args:
+        run: whose.
+        subject: the data set and model.
+        methods: whose maps are read.
+        target_of: the explained class by image id.
+        source: the data set, or None where it is not at hand.
+    """
+    maps = {m: run.store.read_explanations(*subject, m, target_of) for m in methods}
+    found = []
+    for image_id, target in target_of.items():
+        saliency = {m: of_image[image_id] for m, of_image in maps.items() if image_id in of_image}
+        if saliency:
+            image, label = _picture(source, image_id), class_name(source, target)
+            found.append(Shown(*subject, image_id, label, image, saliency))
     return found
 
 
@@ -157,7 +176,8 @@ def _picture(dataset: Dataset | None, image_id: str) -> Bytes | None:
         return None
 
 
-def _class_name(dataset: Dataset | None, target: int) -> str:
+def class_name(dataset: Dataset | None, target: int) -> str:
+    """Return the name of a class, or its number where there is none."""
     if dataset is None or target >= len(dataset.class_names):
         return f"class {target}"
     name = dataset.class_names[target]

@@ -1,4 +1,4 @@
-"""What a page has once and takes from one experiment: headline, gallery and scrubber."""
+"""What a page has once: headline, overview, gallery, scrubber and browser of images."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 from ..report.figures import paths_of, render
 from ..report.names import Labels
+from ..report.overview import Overview, cost_drawing, overview_of
 from ..report.sections import Drawing, Section
 from ..report.source import Run
 from ..store.experiments import MOST_METHODS, Experiment, Picture
+from .browser import Browser, browser_of
 from .gallery import OpenDataset, Shown, choose_shown, gallery_figure
 from .scrubber import is_deletion, scrubber_data
 
@@ -44,8 +46,13 @@ class Highlights:
     """The parts of a page that it has once; None where nothing can be shown."""
 
     headline: Section | None = None
+    overview: Overview | None = None
+    """All metrics at once."""
+    cost: Drawing | None = None
+    """The headline's quality against its cost."""
     gallery: Gallery | None = None
     scrubber: Scrubber | None = None
+    browser: Browser | None = None
 
 
 class Chooser:
@@ -57,11 +64,20 @@ class Chooser:
         self._sections = {section.name: section for section in sections}
         self._shown: dict[str, list[Shown]] = {}
 
-    def highlights(self) -> Highlights:
+    def highlights(self, num_pictured: int | None = None) -> Highlights:
+        run, sections = self._run, list(self._sections.values())
+        headline = next((self._sections[name] for name, _ in self._willing("headline")), None)
+        overview = None if headline is None else overview_of(run, sections, headline)
+        cost = None
+        if headline is not None and overview is not None:
+            cost = cost_drawing(run, headline, overview)
         return Highlights(
-            headline=next((self._sections[name] for name, _ in self._willing("headline")), None),
+            headline=headline,
+            overview=overview,
+            cost=cost,
             gallery=self._gallery(),
             scrubber=self._scrubber(),
+            browser=browser_of(run, sections, self._open_dataset, num_pictured),
         )
 
     def _willing(
@@ -121,9 +137,9 @@ def _first_of_each(shown: Sequence[Shown], number: int) -> list[Shown]:
 def pictures(
     drawings: Sequence[Drawing], highlights: Highlights, labels: Labels
 ) -> dict[str, bytes]:
-    """Return the figures by their paths in the run folder."""
-    files: dict[str, bytes] = {}
-    for drawing in drawings:
+    """Return figures and other pictures by their paths in the run folder."""
+    files: dict[str, bytes] = dict(highlights.browser.files if highlights.browser else {})
+    for drawing in [*drawings, *([highlights.cost] if highlights.cost else ())]:
         files |= paths_of(drawing.stem, drawing.rendered)
     if gallery := highlights.gallery:
         figure = gallery_figure(gallery.shown, gallery.methods, labels)

@@ -16,6 +16,7 @@ from .highlights import Gallery
 from .holds_view import holds_view
 from .maps_view import maps_view
 from .notes import definitions, method_definitions, missing_view, provenance_rows, setting
+from .overview_view import overview_view
 from .ranking_view import ranking_view
 from .section_views import accuracy_view, headline, section_views, target_words
 from .templates import asset, csv_uri, data_uri, environment_of
@@ -30,8 +31,12 @@ def render_page(run: Run, page: Page) -> str:
     return template.render(
         name=run.described.name,
         style=asset("style.css"),
-        script=asset("report.js"),
+        scripts=[asset("report.js"), asset("browser.js")],
         headline=headline(highlights.headline, labels) if highlights.headline else [],
+        overview=overview_view(highlights.overview, highlights.cost)
+        if highlights.overview
+        else None,
+        browser=highlights.browser,
         headline_section=highlights.headline.name if highlights.headline else None,
         sections=section_views(page.sections, labels),
         holds={name: holds_view(item, labels) for name, item in page.holds.items() if item},

@@ -12,6 +12,7 @@ from ..report.names import Labels
 from ..report.rankings import Ranked
 from ..report.sections import Drawing
 from .drawings import inline_svg
+from .overview_view import rank_text
 
 
 def ranking_view(ranked: Ranked, drawing: Drawing, labels: Labels) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def ranking_view(ranked: Ranked, drawing: Drawing, labels: Labels) -> dict[str, 
         {
             "method": ranked.methods[row],
             "cells": [
-                {"rank": _rank(value), "first": value == best}
+                {"rank": rank_text(value), "first": value == best}
                 for value, best in zip(rank_MK[row], best_K, strict=True)
             ],
         }
@@ -76,9 +77,3 @@ def _alphas(ranked: Ranked) -> str:
     low, high = signed(min(found)), signed(max(found))
     shown = low if low == high else f"{low} to {high}"
     return f"Of all metrics' ranks, Krippendorff's alpha: {shown}."
-
-
-def _rank(value: float) -> str:
-    if np.isnan(value):
-        return "none"
-    return f"{value:.0f}" if value == round(value) else f"{value:.1f}"

@@ -75,7 +75,8 @@ document.querySelectorAll("figure.drawing").forEach((figure) => {
     });
   });
   show();
-  figure.querySelector(".hint").hidden = false;
+  const hint = figure.querySelector(".hint");  // figures without a legend have none
+  if (hint) hint.hidden = false;
 });
 
 (function scrubber() {

@@ -43,7 +43,12 @@ def asset(name: str) -> Markup:
 
 def data_uri(picture: Bytes) -> str:
     """Return a picture as the address of an inline JPEG."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture)).decode("ascii")
+    return jpeg_uri(jpeg(picture))
+
+
+def jpeg_uri(content: bytes) -> str:
+    """Return a JPEG as the address of an inline file."""
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 
 def csv_uri(content: bytes) -> str:

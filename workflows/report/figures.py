@@ -126,7 +126,7 @@ def line_figure(panels: Sequence[Panel], axis: Axis) -> Figure:
                 _draw_zoom(axes[row * depth + 1, column], panel, axis)
         for row in axes:
             row[0].set_ylabel(axis.y)
-        _legend(figure, panels)
+        add_legend(figure, {line.label: line.look for panel in panels for line in panel.lines})
     return figure
 
 
@@ -215,8 +215,13 @@ def _lines(axes: Axes, panel: Panel, axis: Axis) -> None:
     axes.margins(x=0.02)
 
 
-def _legend(figure: Figure, panels: Sequence[Panel]) -> None:
-    looks = {line.label: line.look for panel in panels for line in panel.lines}
+def add_legend(figure: Figure, looks: Mapping[str, str]) -> None:
+    """Add one legend of all that is drawn, in which a page lets its reader pick.
+
+    Args:
+        figure: whose.
+        looks: as `MeanCurve` has them, by label.
+    """
     handles: dict[str, Artist] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):

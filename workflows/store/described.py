@@ -28,7 +28,8 @@ It is raised where a reader of the version before would mistake something; addit
 CHECKSUM = b"# sha256 of what follows: "
 """What the first line begins with; versions before 0.2 did not write it."""
 READS_LAYER = "reads_layer"
-FOR_READERS = ("kind", "higher_is_better", "is_timing", "about", TUNED_WITH, READS_LAYER)
+PASSES = "passes"
+FOR_READERS = ("kind", "higher_is_better", "is_timing", "about", TUNED_WITH, READS_LAYER, PASSES)
 """What a description adds for those who read a run folder; no part of what makes a number."""
 
 
@@ -42,8 +43,9 @@ class Described:
     datasets: dict[str, Fields]
     models: dict[str, Fields]
     explainers: dict[str, Fields]
-    """With `kind`, where its class has a docstring the first line of it as `about`, and with
-    `reads_layer` where its maps depend on Grad-CAM's layer."""
+    """With `kind`, where its class has a docstring the first line of it as `about`, with
+    `reads_layer` where its maps depend on Grad-CAM's layer, and with `passes`, the forward and
+    backward ones that explain one image alone."""
     metrics: dict[str, Fields]
     """With `higher_is_better` and `about`; with `is_timing` where they judge the explainer itself,
     and `tuned_with`, a perturbation, where a fine-tuned model scores."""
@@ -130,6 +132,11 @@ class Described:
     def tuned_with(self, metric: str) -> Fields | None:
         """Return what a metric's model is fine-tuned with; None where it is the one explained."""
         return self.metrics[metric].get(TUNED_WITH)
+
+    def passes(self, explainer: str) -> tuple[int, int] | None:
+        """Return an image's forward and backward passes; None where an earlier version wrote it."""
+        found = self.explainers[explainer].get(PASSES)
+        return None if found is None else (int(found["forwards"]), int(found["backwards"]))
 
     def kind(self, explainer: str) -> Kind:
         return cast(Kind, self.explainers[explainer]["kind"])
