@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..errors import UserError
 from ..report.holds import holds_of
-from ..report.maps_alike import maps_alike, maps_drawing, maps_sheet
-from ..report.rankings import build_rankings, ranking_sheets
+from ..report.maps_alike import maps_alike, maps_drawing
+from ..report.rankings import build_rankings
 from ..report.sections import build_sections
-from ..report.sheets import accuracy_of, files_of, missing_of, other_sheets, section_sheets
+from ..report.sheets import accuracy_of, files_of, missing_of
 from ..report.source import Run, RunStore
 from ..store.failures import failure_texts
 from .contents import Page
@@ -46,12 +46,6 @@ def build_report(
     rankings = [(ranked, ranked.drawing()) for ranked in build_rankings(run)]
     models, maps = accuracy_of(run), maps_alike(run)
     maps_drawn = maps_drawing(maps, run.labels) if maps else None
-    sheets = [
-        *(s for each in sections for s in section_sheets(each, holds[each.name], run.labels)),
-        *(sheet for ranked, _ in rankings for sheet in ranking_sheets(ranked)),
-        *([maps_sheet(maps, run.seed)] if maps else ()),
-        *other_sheets(models, missing),
-    ]
     highlights = Chooser(run, sections, open_datasets).highlights(num_pictured)
     page = Page(
         sections=sections,
@@ -62,10 +56,10 @@ def build_report(
         missing=missing,
         highlights=highlights,
         failures=failure_texts(store.folder) if missing else {},
-        files=files_of(sheets),
     )
-    files = {**page.files, **pictures(page.drawings(), highlights, run.labels)}
-    files["report.html"] = render_page(run, page).encode()
+    tables = files_of(page.sheets(run))
+    files = tables | pictures(page.drawings(), highlights, run.labels)
+    files["report.html"] = render_page(run, page, tables).encode()
     for path, content in files.items():
         store.write_bytes(path, content)
     return list(files)

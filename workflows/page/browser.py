@@ -49,6 +49,12 @@ class Scored:
     values: Mapping[str, Floats]
     """value_NM by metric."""
 
+    def worth_a_look(self, number: int) -> dict[str, int]:
+        """Return the explained class of some images, chosen by the first metric."""
+        value_NM = next(iter(self.values.values()))
+        known = self.images.iloc[of_interest(value_NM, number)]["target"].dropna()
+        return {str(image_id): int(target) for image_id, target in known.items()}
+
 
 def browser_of(
     run: Run,
@@ -69,6 +75,8 @@ def browser_of(
     for section in sections:
         if _is_plain(run, section):
             first.setdefault(section.metric, section)
+    if not first:
+        return None
     frames = {metric: run.rows_of(metric) for metric in first}
     scored_methods = {name for frame in frames.values() for name in frame["explainer"].unique()}
     methods = [name for name in run.described.explainers if name in scored_methods]
@@ -77,23 +85,16 @@ def browser_of(
         return None
     if num_pictured is None:
         num_pictured = max(1, min(IMAGES, MOST_IMAGES // len(every)))
-    pictured, subjects = [], []
+    pictured: list[Pictured] = []
+    subjects = []
     for place, scored in enumerate(every):
         source = open_dataset(scored.case.dataset)
         subjects.append(_subject(run, scored, source))
-        chosen = scored.images.iloc[of_interest(next(iter(scored.values.values())), num_pictured)]
-        known = chosen["target"].dropna()
-        target_of = {str(name): int(target) for name, target in known.items()}
+        target_of = scored.worth_a_look(num_pictured)
         shown = shown_images(run, scored.case, methods[:MOST_METHODS], target_of, source)
         curves = curves_of(run, scored.case, list(first.values()), shown)
-        pictured += [
-            Pictured(
-                f"{place}/{scored.images.index.get_loc(item.image_id)}",
-                item,
-                curves[item.image_id],
-            )
-            for item in shown
-        ]
+        keys = [f"{place}/{scored.images.index.get_loc(item.image_id)}" for item in shown]
+        pictured += map(Pictured, keys, shown, curves)
     pictures, files = placed(pictured)
     data = {
         "methods": [

@@ -60,8 +60,8 @@ def placed(pictured: Sequence[Pictured]) -> tuple[dict[str, Any], dict[str, byte
 
 def curves_of(
     run: Run, case: Subject, sections: Sequence[Section], shown: Sequence[Shown]
-) -> dict[str, Curves]:
-    """Return the curves of some images by the first metrics whose points are evenly spread."""
+) -> list[Curves]:
+    """Return the curves of each image by the first metrics whose points are evenly spread."""
     found: dict[str, Curves] = {item.image_id: {} for item in shown}
     even = [section.metric for section in sections if not section.text.points]
     for metric in even[:MOST_CURVES]:
@@ -70,4 +70,4 @@ def curves_of(
                 if row.get("curve") is not None:
                     curve = [round(float(score), 3) for score in row["curve"]]
                     found[row["image_id"]].setdefault(metric, {})[method] = curve
-    return found
+    return list(found.values())

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..report.answers import Accuracy
+from ..report.export import Sheet
 from ..report.holds import Holds
-from ..report.maps_alike import MapsAlike
-from ..report.rankings import Ranked
+from ..report.maps_alike import MapsAlike, maps_sheet
+from ..report.names import Labels
+from ..report.rankings import Ranked, ranking_sheets
 from ..report.sections import Drawing, Section
+from ..report.sheets import other_sheets, section_sheets
+from ..report.source import Run
 from ..report.tables import Missing
 from .highlights import Highlights
 
@@ -29,8 +33,18 @@ class Page:
     models: Sequence[Accuracy] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
     """Files of what went wrong by name."""
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    """Tables by their paths in the run folder: the page holds them, so that it can be sent on."""
+
+    def sheets(self, run: Run) -> list[Sheet]:
+        """Return the tables."""
+        return [
+            *(s for each in self.sections for s in self._sheets_of(each, run.labels)),
+            *(sheet for ranked, _ in self.rankings for sheet in ranking_sheets(ranked)),
+            *([maps_sheet(self.maps[0], run.seed)] if self.maps else ()),
+            *other_sheets(self.models, self.missing),
+        ]
+
+    def _sheets_of(self, section: Section, labels: Labels) -> list[Sheet]:
+        return section_sheets(section, self.holds.get(section.name), labels)
 
     def drawings(self) -> list[Drawing]:
         """Return the figures of experiments, and of what is found in them."""

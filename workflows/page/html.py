@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -22,11 +23,15 @@ from .section_views import accuracy_view, headline, section_views, target_words
 from .templates import asset, csv_uri, data_uri, environment_of
 
 
-def render_page(run: Run, page: Page) -> str:
-    """Return the page's HTML."""
+def render_page(run: Run, page: Page, tables: Mapping[str, bytes]) -> str:
+    """Return the page's HTML.
+
+    `tables` are files by their paths in the run folder: the page holds them, so that it can be sent
+    on.
+    """
     labels, highlights = run.labels, page.highlights
     environment = environment_of(labels)
-    environment.filters["embedded"] = lambda path: csv_uri(page.files[path])
+    environment.filters["embedded"] = lambda path: csv_uri(tables[path])
     template = environment.get_template("report.html.j2")
     return template.render(
         name=run.described.name,
