@@ -18,6 +18,7 @@ from swag.models.loading import (
     model_names,
     normalisation,
     resolved,
+    state_sha256,
     weights_sha256,
 )
 from swag.models.preparation import Preparation, preparation
@@ -35,5 +36,6 @@ __all__ = [
     "normalisation",
     "preparation",
     "resolved",
+    "state_sha256",
     "weights_sha256",
 ]

@@ -115,10 +115,15 @@ def load_model(spec: ModelSpec) -> nn.Module:
 
 def weights_sha256(model: nn.Module) -> str:
     """Return the sha256 of all weights by name, whatever file or memory layout they come from."""
+    return state_sha256(model.state_dict())
+
+
+def state_sha256(state: State) -> str:
+    """Return `weights_sha256` of the model that a state is of."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted(state.items()):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

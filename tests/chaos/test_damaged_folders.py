@@ -37,6 +37,13 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "garbage": lambda content: bytes(range(256)) * 4,
     "text": lambda content: b"[{(<not this>",
 }
+WRITTEN_ONLY = {"table", "figure", "failure", "page", "lock"}
+"""Kinds that nothing reads back, so that it does not matter what they hold."""
+CASES = [
+    (kind, damage)
+    for kind in FILES
+    for damage in (["garbage"] if kind in WRITTEN_ONLY else DAMAGES)
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +62,7 @@ def rows_of(runner: Runner) -> dict[str, bytes]:
     return {path: content for path, content in runner.files().items() if "scores" in path}
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize(("kind", "damage"), CASES)
 def test_a_damaged_file_is_one_line_or_is_mended(
     tmp_path: Path, whole: Runner, kind: str, damage: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from swag.metrics import IDSDS
 from swag.models import ModelSpec, load_classifier
 from swag.signals import Signals
 from swag.types import Batch
+from swagflow.cli.check import check_run
 from swagflow.cli.status import show_status
 from swagflow.config.load import load_benchmark, resolve
 from swagflow.engine.compute import compute
@@ -207,6 +209,53 @@ def test_damaged_weights_score_nothing(runner: Runner, monkeypatch: pytest.Monke
     assert runner(**TUNED) == 1
     (error,) = {text.partition(" [failures")[0][-60:] for text in values(runner.folder)["error"]}
     assert error.endswith("run again with --retry-errors")
+
+
+def said_of(runner: Runner, *, delete: bool = False) -> tuple[int, str]:
+    console = Console(file=io.StringIO(), width=300)
+    code = check_run(runner.uri, console, delete=delete)
+    return code, console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone", "description"])
+def test_damaged_weights_are_named_and_trained_again(runner: Runner, damage: str) -> None:
+    assert runner(**TUNED) == 0
+    stored = tuned_files(runner.folder)
+    code, text = said_of(runner)
+    assert code == 0
+    assert f" files of rows and {len(stored)} of fine-tuned models, all of them whole" in text
+    weights, path = stored[0].read_bytes(), stored[0]
+    if damage == "flipped":
+        path.write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    elif damage == "cut":
+        path.write_bytes(weights[: len(weights) // 2])
+    elif damage == "gone":
+        path.unlink()
+    else:
+        path.with_suffix(".json").write_text("{")
+    code, text = said_of(runner)
+    assert code == 1
+    assert f"{path.relative_to(runner.folder)} is damaged" in text
+    assert said_of(runner, delete=True)[0] == 1
+    assert said_of(runner)[0] == 0
+    assert path not in tuned_files(runner.folder)
+    more = {**TUNED, "explainers": {**TUNED["explainers"], "sobel": {}}}
+    assert runner(**more) == 0
+    assert path.read_bytes() == weights
+
+
+@pytest.mark.slow
+def test_workers_tune_and_score_to_the_bits_of_one_process(tmp_path: Path) -> None:
+    alone, together = (Runner(tmp_path / name) for name in ("alone", "together"))
+    for runner, workers in ((alone, 0), (together, 2)):
+        runner.config.parent.mkdir()
+        assert runner(workers=workers, **TUNED) == 0, runner.output
+    for metric in ("idsds", "f_fidelity"):
+        first, second = (values(runner.folder, metric) for runner in (alone, together))
+        pd.testing.assert_frame_equal(first, second, check_exact=True)
+    assert [path.read_bytes() for path in tuned_files(alone.folder)] == [
+        path.read_bytes() for path in tuned_files(together.folder)
+    ]
 
 
 def test_without_images_to_train_on_there_is_one_clear_error() -> None:

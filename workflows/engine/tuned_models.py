@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
-from swag.models import weights_sha256
+from swag.models import state_sha256, weights_sha256
 
 from ..store.files import Folder
+
+ROOT = "tuned"
+SHA256 = "weights_sha256"
 
 
 def save_tuned(folder: Folder, path: str, model: nn.Module, about: Mapping[str, Any]) -> None:
     """Store a model; its weights count once its description is there."""
     state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
     folder.write(f"{path}.safetensors", save(state))
-    content = {**about, "weights_sha256": weights_sha256(model)}
+    content = {**about, SHA256: weights_sha256(model)}
     folder.write(f"{path}.json", json.dumps(content, indent=2).encode())
     folder.file(_reason(path)).remove()
 
@@ -42,7 +45,7 @@ def load_tuned(folder: Folder, path: str, model: nn.Module) -> None:
         raise ValueError(f"no model to score with: {why}")
     try:
         model.load_state_dict(load(weights))
-        intact = weights_sha256(model) == json.loads(about)["weights_sha256"]
+        intact = weights_sha256(model) == json.loads(about)[SHA256]
     except (SafetensorError, RuntimeError, ValueError, LookupError):
         intact = False
     if not intact:
@@ -50,6 +53,32 @@ def load_tuned(folder: Folder, path: str, model: nn.Module) -> None:
             f"{path}.safetensors does not hold what was written; delete it and {path}.json, and "
             "run again with --retry-errors"
         )
+
+
+def verify_tuned(folder: Folder) -> Iterator[tuple[str, str | None]]:
+    """Yield the path of every stored model without its ending, and what is wrong with it or None.
+
+    Weights without a description are of a fine-tuning that goes on.
+    """
+    for path in sorted(folder.list(ROOT)):
+        stem, _, ending = path.rpartition(".")
+        if ending == "json":
+            yield stem, None if _is_whole(folder, stem) else f"{stem}.safetensors is damaged"
+
+
+def forget_tuned(folder: Folder, path: str) -> None:
+    """Delete a stored model, so that it is fine-tuned again where rows still need it."""
+    folder.delete_all([f"{path}.json", f"{path}.safetensors"])
+
+
+def _is_whole(folder: Folder, path: str) -> bool:
+    about, weights = folder.find(f"{path}.json"), folder.find(f"{path}.safetensors")
+    if about is None or weights is None:
+        return False
+    try:
+        return bool(state_sha256(load(weights)) == json.loads(about)[SHA256])
+    except (SafetensorError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _reason(path: str) -> str:
