@@ -68,7 +68,8 @@ def verify_tuned(folder: Folder) -> Iterator[tuple[str, str | None]]:
 
 def forget_tuned(folder: Folder, path: str) -> None:
     """Delete a stored model, so that it is fine-tuned again where rows still need it."""
-    folder.delete_all([f"{path}.json", f"{path}.safetensors"])
+    for ending in ("json", "safetensors"):
+        folder.file(f"{path}.{ending}").remove()
 
 
 def _is_whole(folder: Folder, path: str) -> bool:
