@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from swag.rankings import NUM_RESAMPLES, kendall, rank_methods, tau_interval
+from swag.resampling import resampled_means
 from swag.rng import generator
-from swag.stats import Floats, resampled_means
+from swag.stats import Floats
 from swagflow.front.results import Results
 from swagflow.report.names import METHODS
 from swagflow.report.paper import paper_values

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from swag.resampling import resampled_means
 from swag.rng import generator
-from swag.stats import Floats, Integers, holm, percentiles, resampled_means, signed_rank_p
+from swag.stats import Floats, Integers, holm, percentiles, signed_rank_p
 
 ALPHA = 0.05
 POWER = 0.8

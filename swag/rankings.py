@@ -12,8 +12,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from swag.agreement import krippendorff_alpha
+from swag.resampling import resampled_means
 from swag.rng import generator
-from swag.stats import Floats, mean_of_present, percentiles, resampled_means
+from swag.stats import Floats, mean_of_present, percentiles
 
 NUM_RESAMPLES = 2_000
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from swag.resampling import chunks_of, draw_counts, means_of_draws, resampled_means
 from swag.rng import generator
 
 Floats = NDArray[np.float64]
@@ -22,9 +23,6 @@ Interval = Callable[[Floats], tuple[Floats, Floats]]
 
 CONFIDENCE = 0.95
 _MOST_ENUMERATED = 13  # images with 2^13 choices of signs
-_DRAWS_AT_ONCE = 2**21  # 16 MiB of counts
-_DRAWS_IN_CACHE = 2**15  # counted at once
-_COLUMNS = 16  # of a matrix product
 _DRAWS_KEPT = 2**26  # 64 MiB; many columns and curves are of the same images
 
 
@@ -63,14 +61,6 @@ def bootstrap_interval(
     return percentiles(mean_RM)
 
 
-def resampled_means(value_NM: Floats, random: np.random.Generator, num_resamples: int) -> Floats:
-    """Return mean_RM over as many rows, drawn with replacement, the same for every column.
-
-    NaN where a resample drew missing values only.
-    """
-    return _means(value_NM, _counts(random, len(value_NM), num_resamples))
-
-
 @dataclass(frozen=True)
 class Bootstrap:
     """`bootstrap_interval` for many columns of the same images: draws and intervals are shared.
@@ -82,21 +72,33 @@ class Bootstrap:
     num_resamples: int = 10_000
     _known: dict[bytes, tuple[float, float]] = field(default_factory=dict, repr=False)
     """Intervals, by what their columns hold."""
+    _resampled: dict[bytes, Floats] = field(default_factory=dict, repr=False)
+    """mean_R, likewise, of columns whose draws are not kept."""
     _drawn: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
     """count_RN, by the number of rows."""
 
     def __call__(self, value_NM: Floats) -> tuple[Floats, Floats]:
         """Return low_M and high_M, as `bootstrap_interval` does."""
-        keys = [sha256(column_N.tobytes()).digest() for column_N in value_NM.T]
+        keys = _digests(value_NM)
         new = {key: place for place, key in enumerate(keys) if key not in self._known}
         if new:
             own_NM = value_NM if len(new) == len(keys) else value_NM[:, list(new.values())]
             own_NM = _checked(own_NM)
-            low_M, high_M = percentiles(_means(own_NM, self._counts(len(own_NM))))
+            mean_RM = means_of_draws(own_NM, self._counts(len(own_NM)))
+            low_M, high_M = percentiles(mean_RM)
             ends = zip(low_M.tolist(), high_M.tolist(), strict=True)
             self._known.update(zip(new, ends, strict=True))
+            if not self.keeps(len(own_NM)):
+                self._resampled.update(zip(new, np.ascontiguousarray(mean_RM.T), strict=True))
         low_M, high_M = np.array([self._known[key] for key in keys]).reshape(-1, 2).T
         return low_M, high_M
+
+    def means(self, value_NM: Floats) -> Floats:
+        """Return mean_RM, as `resampled_means` does."""
+        keys = _digests(value_NM)
+        if self._resampled.keys() >= set(keys):
+            return np.stack([self._resampled[key] for key in keys], axis=1)
+        return means_of_draws(_checked(value_NM), self._counts(len(value_NM)))
 
     def keeps(self, num_rows: int) -> bool:
         """Tell whether draws of so many rows are few enough to be kept."""
@@ -116,7 +118,7 @@ class Bootstrap:
             self(np.hstack(alike))
 
     def _counts(self, num_rows: int) -> Iterator[Floats]:
-        chunks = _counts(generator(self.seed, "", "bootstrap"), num_rows, self.num_resamples)
+        chunks = draw_counts(generator(self.seed, "", "bootstrap"), num_rows, self.num_resamples)
         if not self.keeps(num_rows):
             return chunks
         if num_rows not in self._drawn:
@@ -127,62 +129,11 @@ class Bootstrap:
                 count_RN[first : first + len(chunk_RN)] = chunk_RN
                 first += len(chunk_RN)
             self._drawn[num_rows] = count_RN
-        return _chunks(self._drawn[num_rows])
+        return chunks_of(self._drawn[num_rows])
 
 
-def _means(value_NM: Floats, counts: Iterable[Floats]) -> Floats:
-    present_NM = ~np.isnan(value_NM)
-    complete = bool(present_NM.all())
-    filled_NM = value_NM if complete else np.where(present_NM, value_NM, 0.0)
-    blocks, num_columns = _blocks(filled_NM), value_NM.shape[1]
-    means = []
-    for count_RN in counts:
-        total_RM = np.hstack([count_RN @ block_NM for block_NM in blocks])[:, :num_columns]
-        size_RM = len(value_NM) if complete else count_RN @ present_NM
-        with np.errstate(invalid="ignore"):  # 0 / 0: this resample drew missing values only
-            means.append(total_RM / size_RM)
-    return np.concatenate(means)
-
-
-def _blocks(value_NM: Floats) -> list[Floats]:
-    """Return the columns in blocks of one width, filled up with zeros.
-
-    A matrix product adds in an order that depends on its shape and on the processor; of products of
-    one shape, a column's is the same whatever stands beside it.
-    """
-    num_columns = value_NM.shape[1]
-    num_blocks = max(1, -(-num_columns // _COLUMNS))
-    padded_NM = np.zeros((len(value_NM), num_blocks * _COLUMNS))
-    padded_NM[:, :num_columns] = value_NM
-    return [np.ascontiguousarray(own) for own in np.split(padded_NM, num_blocks, axis=1)]
-
-
-def _counts(random: np.random.Generator, num_rows: int, num_resamples: int) -> Iterator[Floats]:
-    """Yield how often each row is drawn, count_RN of some resamples at a time."""
-    at_once = max(1, _DRAWS_IN_CACHE // num_rows)
-    for chunk_RN in _buffers(num_rows, num_resamples):
-        for first in range(0, len(chunk_RN), at_once):
-            own_RN = chunk_RN[first : first + at_once]
-            draws_RN = random.integers(num_rows, size=own_RN.shape)
-            draws_RN += np.arange(len(own_RN))[:, None] * num_rows
-            own_RN[:] = np.bincount(draws_RN.ravel(), minlength=own_RN.size).reshape(own_RN.shape)
-        yield chunk_RN
-
-
-def _chunks(count_RN: NDArray[np.uint8]) -> Iterator[Floats]:
-    first = 0
-    for chunk_RN in _buffers(count_RN.shape[1], len(count_RN)):
-        chunk_RN[:] = count_RN[first : first + len(chunk_RN)]
-        first += len(chunk_RN)
-        yield chunk_RN
-
-
-def _buffers(num_rows: int, num_resamples: int) -> Iterator[Floats]:
-    """Yield the place for some resamples' counts at a time, again and again the same memory."""
-    per_chunk = min(max(1, _DRAWS_AT_ONCE // num_rows), num_resamples)
-    buffer_RN = np.empty((per_chunk, num_rows))
-    for first in range(0, num_resamples, per_chunk):
-        yield buffer_RN[: num_resamples - first]
+def _digests(value_NM: Floats) -> list[bytes]:
+    return [sha256(column_N.tobytes()).digest() for column_N in value_NM.T]
 
 
 def percentiles(value_RM: Floats) -> tuple[Floats, Floats]:

@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from swag.resampling import resampled_means
+from swag.rng import generator
 from swag.stats import Bootstrap, bootstrap_interval, summarise
 from swagflow.report.bands import BAND_RESAMPLES, curves_of
 from swagflow.report.source import Run
@@ -83,3 +85,5 @@ def test_shared_draws_give_the_same_intervals(monkeypatch: pytest.MonkeyPatch, k
     for value_NM in (first_NM, second_NM, first_NM[:, 1:]):
         wanted = bootstrap_interval(value_NM, num_resamples=300, seed=4)
         np.testing.assert_array_equal(shared(value_NM), wanted)
+        means_RM = resampled_means(value_NM, generator(4, "", "bootstrap"), 300)
+        np.testing.assert_array_equal(shared.means(value_NM), means_RM)

@@ -9,6 +9,7 @@ from scipy import stats
 
 from swag.agreement import agreement_of_maps, krippendorff_alpha
 from swag.comparing import compare_pairs
+from swag.stats import Bootstrap
 from swagflow.errors import UserError
 from swagflow.front.results import Results
 from swagflow.page.holds_view import holds_view
@@ -42,7 +43,9 @@ def run(store: Store) -> Run:
 
 
 def made(values: dict[str, list[float]]) -> Differences:
-    found = differences("t", scores_frame(values), list(values), higher_is_better=False, seed=0)
+    found = differences(
+        "t", scores_frame(values), list(values), higher_is_better=False, bootstrap=Bootstrap()
+    )
     assert found is not None
     return found
 
@@ -79,7 +82,7 @@ def test_sheets_have_a_row_for_each_pair_and_method() -> None:
 
 def test_nothing_holds_among_fewer_than_two_methods() -> None:
     frame = scores_frame({"a": [0.1, 0.2], "b": [NAN, NAN]})
-    assert differences("t", frame, ["a", "b"], higher_is_better=True, seed=0) is None
+    assert differences("t", frame, ["a", "b"], higher_is_better=True, bootstrap=Bootstrap()) is None
 
 
 def test_a_section_has_its_orders_tests_and_diagram(run: Run) -> None:
@@ -108,7 +111,7 @@ def test_a_diagram_of_one_order_draws_no_bar() -> None:
         scores_frame({"a": [1.0] * 50, "b": [2.0] * 50, "c": [3.0] * 50}),
         ["a", "b", "c"],
         higher_is_better=False,
-        seed=0,
+        bootstrap=Bootstrap(),
     )
     assert found is not None
     (column,) = found.columns

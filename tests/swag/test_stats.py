@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from swag import stats
+from swag import resampling, stats
 from swag.rng import generator
 
 NAN = float("nan")
@@ -45,7 +45,7 @@ def test_bootstrap_leaves_missing_values_out_of_each_resample() -> None:
 def test_chunks_of_resamples_do_not_change_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     value_NM = np.random.default_rng(0).normal(size=(37, 3))
     whole = stats.bootstrap_interval(value_NM, num_resamples=200)
-    monkeypatch.setattr(stats, "_DRAWS_AT_ONCE", 37 * 7)
+    monkeypatch.setattr(resampling, "_DRAWS_AT_ONCE", 37 * 7)
     np.testing.assert_array_equal(stats.bootstrap_interval(value_NM, num_resamples=200), whole)
 
 

@@ -223,7 +223,7 @@ class Results:
             by_variant(self._rows(metric)),
             self._explainers(metric),
             higher_is_better=self._higher(metric),
-            seed=self._run.seed,
+            bootstrap=self._run.bands.interval,
         )
         if found is None:
             raise UserError(f"{metric}: no two methods have values on the same data and model")

@@ -41,7 +41,7 @@ def holds_of(run: Run, section: Section) -> Holds | None:
         scores,
         list(section.table.methods),
         higher_is_better=section.higher_is_better,
-        seed=run.seed,
+        bootstrap=run.bands.interval,
     )
     if found is None:
         return None

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from swag.agreement import krippendorff_alpha
-from swag.comparing import Friedman, Order, Pairs, compare_pairs, friedman, order, resampled
-from swag.stats import Floats, mean_of_present
+from swag.comparing import Friedman, Order, Pairs, compare_pairs, friedman, order
+from swag.stats import Bootstrap, Floats, mean_of_present
 
 from .export import Sheet
 from .names import Column
@@ -72,7 +72,12 @@ class Differences:
 
 
 def differences(
-    stem: str, scores: pd.DataFrame, methods: Sequence[str], *, higher_is_better: bool, seed: int
+    stem: str,
+    scores: pd.DataFrame,
+    methods: Sequence[str],
+    *,
+    higher_is_better: bool,
+    bootstrap: Bootstrap,
 ) -> Differences | None:
     """Return what holds among the methods; None where no column has values of two.
 
@@ -81,7 +86,7 @@ def differences(
         scores: its rows.
         methods: in the table's order.
         higher_is_better: whether more is better.
-        seed: of the resamples.
+        bootstrap: has the resamples.
     """
     found, means = [], []
     for column, value_NM in columns_of(scores, methods):
@@ -91,7 +96,11 @@ def differences(
             names = [methods[int(place)] for place in there]
             found.append(
                 _column(
-                    column, names, value_NM[:, there], higher_is_better=higher_is_better, seed=seed
+                    column,
+                    names,
+                    value_NM[:, there],
+                    higher_is_better=higher_is_better,
+                    bootstrap=bootstrap,
                 )
             )
     if not found:
@@ -113,15 +122,20 @@ def columns_of(scores: pd.DataFrame, methods: Sequence[str]) -> Iterator[tuple[C
 
 
 def _column(
-    column: Column, methods: Sequence[str], value_NM: Floats, *, higher_is_better: bool, seed: int
+    column: Column,
+    methods: Sequence[str],
+    value_NM: Floats,
+    *,
+    higher_is_better: bool,
+    bootstrap: Bootstrap,
 ) -> ColumnDifferences:
-    mean_RM = resampled(value_NM, seed)
+    mean_RM = bootstrap.means(value_NM)
     return ColumnDifferences(
         column=column,
         methods=methods,
         num_images=len(value_NM),
         pairs=compare_pairs(
-            value_NM, higher_is_better=higher_is_better, seed=seed, mean_RM=mean_RM
+            value_NM, higher_is_better=higher_is_better, seed=bootstrap.seed, mean_RM=mean_RM
         ),
         order=order(mean_of_present(value_NM), mean_RM, higher_is_better=higher_is_better),
         friedman=friedman(value_NM, higher_is_better=higher_is_better),
