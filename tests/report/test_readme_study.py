@@ -73,7 +73,8 @@ def test_the_study_of_the_readme_has_all_that_a_report_can_show(
     html = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     figures = {path.name for path in (tmp_path / "run" / "figures").glob("*.png")}
     shown = {"sweep_curves", "sweep_deletion", "sweep_gallery"}
-    assert figures == {f"{name}.png" for name in (*shown, "sweep_deletion_ranks", "maps_agreement")}
+    more = {"sweep_deletion_ranks", "maps_agreement", "quality_cost"}
+    assert figures == {f"{name}.png" for name in shown | more}
     for name in shown:
         assert f"figures/{name}.png" in html
     assert "Mean probability of the class against the share of pixels removed" in html
