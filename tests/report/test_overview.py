@@ -90,6 +90,8 @@ def test_the_page_has_them_as_text(run: Run) -> None:
     last = next(row for row in view["rows"] if row["method"] == "swag_g")
     assert last["cells"][1] == {"rank": "none", "first": False, "shade": 0}
     assert last["passes"] == "5"
+    assert [row["scored_by"] for row in view["rows"] if row is not last] == [""] * 3
+    assert last["scored_by"] == "1 of 2 metrics"
     assert sum(row["cells"][0]["first"] for row in view["rows"]) == 1
     assert view["metrics"][1]["direction"] == "higher"
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from swag.stats import Floats
+
 from ..report.overview import Overview
 from ..report.sections import Drawing
 from .drawings import drawing_view
@@ -18,6 +20,7 @@ def overview_view(overview: Overview, drawing: Drawing | None) -> dict[str, Any]
         {
             "method": method,
             "overall": rank_text(overview.overall_M[place]),
+            "scored_by": _scored_by(overview.rank_MK[place]),
             "passes": passes_text(overview.passes_M[place]),
             "cells": [
                 {
@@ -56,6 +59,12 @@ def rank_text(value: float) -> str:
 def passes_text(value: float) -> str:
     """Return a number of passes."""
     return "not known" if np.isnan(value) else f"{value:,.0f}"
+
+
+def _scored_by(rank_K: Floats) -> str:
+    """Return by how many of the metrics a method is ranked, where not by all of them."""
+    number = int(np.isfinite(rank_K).sum())
+    return "" if number == len(rank_K) else f"{number} of {len(rank_K)} metrics"
 
 
 def _shade(rank: float, number: int) -> int:
