@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from swag.stats import Floats, mean_of_present
+from swag.stats import Floats, Integers, mean_of_present
 
 from ..data import Dataset
 from ..report.rows import by_variant
@@ -21,6 +21,7 @@ from ..store.parts import Subject
 from .browser_pictures import Pictured, curves_of, placed
 from .gallery import OpenDataset, class_name, shown_images
 
+SHOWN = ("image_id", "explainer", "value", "target", "label", "prediction")
 MOST_NUMBERS = 600_000
 """Scores that a page holds; of larger runs it has the first images, which come shuffled."""
 IMAGES = 12
@@ -146,7 +147,9 @@ def _scored(run: Run, frames: Mapping[str, pd.DataFrame], methods: Sequence[str]
 
 
 def _rows_of(frame: pd.DataFrame, case: Subject) -> pd.DataFrame:
-    return frame[(frame["dataset"] == case.dataset) & (frame["model"] == case.model)]
+    """Return the rows of a data set and model, with what is shown of them."""
+    own = (frame["dataset"] == case.dataset) & (frame["model"] == case.model)
+    return frame.loc[own, [name for name in SHOWN if name in frame]]
 
 
 def _images(frames: Any) -> pd.DataFrame:
@@ -163,12 +166,19 @@ def _images(frames: Any) -> pd.DataFrame:
 
 def _values(rows: pd.DataFrame, images: pd.DataFrame, methods: Sequence[str]) -> Floats:
     """Return value_NM of a metric."""
-    row_N = images.index.get_indexer(rows["image_id"].astype(str))
-    column_N = pd.Index(methods).get_indexer(rows["explainer"].astype(str))
+    row_N = _positions(rows["image_id"], images.index)
+    column_N = _positions(rows["explainer"], pd.Index(methods))
     is_kept_N = (row_N >= 0) & (column_N >= 0)
     value_NM: Floats = np.full((len(images), len(methods)), np.nan)
     value_NM[row_N[is_kept_N], column_N[is_kept_N]] = rows["value"].to_numpy(float)[is_kept_N]
     return value_NM
+
+
+def _positions(column: pd.Series, index: pd.Index) -> Integers:
+    """Return where in `index` the names of a column of categories are; -1 where they are not."""
+    place_C = index.get_indexer(column.cat.categories.astype(str))
+    positions: Integers = place_C[column.cat.codes]
+    return positions
 
 
 def _subject(run: Run, scored: Scored, source: Dataset | None) -> dict[str, Any]:

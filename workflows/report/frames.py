@@ -58,15 +58,17 @@ def compact_frame(cells: Cells, order: Callable[[CellName], Any]) -> pd.DataFram
     if not found:
         return pd.DataFrame({name: [] for name in ("image_id", "value", "error")})
     found.sort(key=lambda cell: order(cell[0]))
+    names, code_C = [name for name, _, _ in found], [code_N for _, code_N, _ in found]
     table = pa.concat_tables([own for _, _, own in found], promote_options="default")
-    count_C = [len(own) for _, _, own in found]
-    frame = cast(pd.DataFrame, table.to_pandas())
-    codes = np.concatenate([code_N for _, code_N, _ in found])
-    frame.insert(0, "image_id", image_ids.categorical(codes))
+    found.clear()
+    # A column's memory is given back as soon as pandas has it.
+    frame = cast(pd.DataFrame, table.to_pandas(split_blocks=True, self_destruct=True))
+    del table
+    frame.insert(0, "image_id", image_ids.categorical(np.concatenate(code_C)))
     for position, column in enumerate(CellName._fields):
         if column in NAMES:
-            values = [str(cell[position]) for cell, _, _ in found]
-            frame[column] = _repeated(values, count_C)
+            values = [str(name[position]) for name in names]
+            frame[column] = _repeated(values, [len(code_N) for code_N in code_C])
     return frame
 
 
