@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,7 +152,7 @@ def _rows_of(frame: pd.DataFrame, case: Subject) -> pd.DataFrame:
     return frame.loc[own, [name for name in SHOWN if name in frame]]
 
 
-def _images(frames: Any) -> pd.DataFrame:
+def _images(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Return target, label and prediction of each image that has a row, by its id."""
     parts = [
         rows.drop_duplicates("image_id")
