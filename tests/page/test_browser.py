@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 from pathlib import Path
@@ -13,7 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from rich.console import Console
 
+from swagflow.cli.report import write_report
+from swagflow.errors import UserError
 from swagflow.page import browser, browser_pictures, build_report
 from swagflow.page.browser import browser_of, of_interest
 from swagflow.report.sections import build_sections
@@ -135,6 +139,25 @@ def test_many_pictures_lie_beside_the_page(tmp_path: Path, monkeypatch: pytest.M
     for path in named:
         assert (tmp_path / path).read_bytes().startswith(b"\xff\xd8")
     assert "img-src data: &#39;self&#39;;" in html
+
+
+def test_the_command_counts_pictures_and_names_all_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser_pictures, "MOST_BYTES", 1000)
+    monkeypatch.setattr("swagflow.config.load.datasets_of", _not_at_hand)
+    console = Console(file=io.StringIO(), width=300)
+    store = made(tmp_path)
+    assert write_report(store.uri, console, num_pictured=5) == 0
+    told = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert told[0] == f"{store.uri}/pictures/ (30 pictures)"
+    assert told[-1] == f"{store.uri}/report.html"
+    assert f"{store.uri}/tables/table1_deletion.csv" in told
+    assert sum("pictures/" in line for line in told) == 1
+
+
+def _not_at_hand(_entries: object) -> Any:
+    raise UserError("not here")
 
 
 def test_a_page_alone_loads_nothing_from_beside_it(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_the_page_has_them_as_text(run: Run) -> None:
     sections = build_sections(run, drawn=False)
     found = overview_of(run, sections, sections[0])
     assert found is not None
-    drawing = cost_drawing(run, sections[0], found)
+    drawing = cost_drawing(run, found)
     assert drawing is not None
     assert drawing.rendered["svg"].count(b"~mean") >= len(METHODS) * len(MODELS)
     view = overview_view(found, drawing)
@@ -102,7 +102,7 @@ def test_a_folder_that_knows_no_passes_has_ranks_alone(tmp_path: Path) -> None:
     found = overview_of(run, sections, sections[0])
     assert found is not None
     assert np.isnan(found.passes_M).all()
-    assert cost_drawing(run, sections[0], found) is None
+    assert cost_drawing(run, found) is None
     assert not overview_view(found, None)["has_passes"]
 
 

@@ -14,7 +14,6 @@ from .missing import say_damaged
 if TYPE_CHECKING:
     from ..data import Dataset
 
-PICTURES = "pictures/"
 EXAMPLE = "Example: swagflow report runs/full-benchmark"
 
 
@@ -48,6 +47,7 @@ def write_report(uri: str, console: Console, num_pictured: int | None = None) ->
     from ..config.load import datasets_of
     from ..data import DATASETS
     from ..front.drawing import draw
+    from ..page.browser_pictures import FOLDER
     from ..store.run_folder import Store
 
     store = Store(uri)
@@ -66,11 +66,9 @@ def write_report(uri: str, console: Console, num_pictured: int | None = None) ->
             return None  # the report does without pictures where the data is not at hand
 
     _, written = draw(store, open_dataset, anew=True, num_pictured=num_pictured)
-    pictures = sum(path.startswith(PICTURES) for path in written)
-    if pictures:
-        console.print(f"{uri.rstrip('/')}/{PICTURES} ({pictures:,} pictures)", soft_wrap=True)
-    for path in written:
-        if path.startswith(PICTURES):
-            continue
+    single = [path for path in written if not path.startswith(f"{FOLDER}/")]
+    if pictures := len(written) - len(single):
+        console.print(f"{uri.rstrip('/')}/{FOLDER}/ ({pictures:,} pictures)", soft_wrap=True)
+    for path in single:
         console.print(f"{uri.rstrip('/')}/{path}", soft_wrap=True, highlight=False)
     return say_damaged(store, console)

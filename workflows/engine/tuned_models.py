@@ -8,7 +8,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
 from swag.models import state_sha256, weights_sha256
 
@@ -16,6 +16,7 @@ from ..store.files import Folder
 
 ROOT = "tuned"
 SHA256 = "weights_sha256"
+DAMAGE = (SafetensorError, RuntimeError, ValueError, LookupError, TypeError)
 
 
 def save_tuned(folder: Folder, path: str, model: nn.Module, about: Mapping[str, Any]) -> None:
@@ -44,15 +45,12 @@ def load_tuned(folder: Folder, path: str, model: nn.Module) -> None:
         why = "it is not there" if reason is None else f"its fine-tuning failed: {reason.decode()}"
         raise ValueError(f"no model to score with: {why}")
     try:
-        model.load_state_dict(load(weights))
-        intact = weights_sha256(model) == json.loads(about)[SHA256]
-    except (SafetensorError, RuntimeError, ValueError, LookupError):
-        intact = False
-    if not intact:
+        model.load_state_dict(_whole(about, weights))
+    except DAMAGE as error:
         raise ValueError(
             f"{path}.safetensors does not hold what was written; delete it and {path}.json, and "
             "run again with --retry-errors"
-        )
+        ) from error
 
 
 def verify_tuned(folder: Folder) -> Iterator[tuple[str, str | None]]:
@@ -77,9 +75,18 @@ def _is_whole(folder: Folder, path: str) -> bool:
     if about is None or weights is None:
         return False
     try:
-        return bool(state_sha256(load(weights)) == json.loads(about)[SHA256])
-    except (SafetensorError, ValueError, LookupError, TypeError):
+        _whole(about, weights)
+    except DAMAGE:
         return False
+    return True
+
+
+def _whole(about: bytes, weights: bytes) -> dict[str, Tensor]:
+    """Return the weights that a description is of; raises one of `DAMAGE` where it is not."""
+    state: dict[str, Tensor] = load(weights)
+    if state_sha256(state) != json.loads(about)[SHA256]:
+        raise ValueError("these are other weights")
+    return state
 
 
 def _reason(path: str) -> str:

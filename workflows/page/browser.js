@@ -6,9 +6,11 @@
   if (!holder) return;
   const { methods, metrics, subjects, pictures } = JSON.parse(holder.textContent);
   const box = document.querySelector(".browser");
-  const part = (role) => box.querySelector(`[data-role="${role}"]`);
+  const parts = new Map([...box.querySelectorAll("[data-role]")].map((element) => [element.dataset.role, element]));
+  const part = (role) => parts.get(role);
   const PER_PAGE = 12;
   const unpacked = new Map();
+  let scores = null; // values() of what is chosen
   let found = [];
   let page = 0;
   let chosen = null;
@@ -35,8 +37,8 @@
     }
     return unpacked.get(key);
   }
-  const valueOf = (image, method) => values()[image * methods.length + method];
-  const rowOf = (image) => values().subarray(image * methods.length, (image + 1) * methods.length);
+  const valueOf = (image, method) => scores[image * methods.length + method];
+  const rowOf = (image) => scores.subarray(image * methods.length, (image + 1) * methods.length);
   const loss = (value) => (metric().higher ? -value : value);
   const known = (numbers) => [...numbers].filter((number) => !Number.isNaN(number));
   const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
@@ -54,15 +56,19 @@
   const className = (image) => subject().classes[subject().target[image]] ?? "";
   const pictureOf = (image) => pictures[`${place()}/${image}`];
 
-  function isWanted(image) {
-    const { images, classes, correct } = subject();
+  // Returns whether an image is asked for; what is asked is read once.
+  function question() {
+    const { images, classes, correct, class: labels, target } = subject();
     const text = part("search").value.trim().toLowerCase();
-    const own = subject().class[image];
-    const label = classes[own] ?? "";
-    return (!text || [images[image], className(image), label].some((name) => name.toLowerCase().includes(text)))
-      && (part("class").value === "" || Number(part("class").value) === (own < 0 ? subject().target[image] : own))
-      && (part("correct").value === "" || correct[image] === part("correct").value)
-      && (!part("pictured").checked || pictureOf(image) !== undefined);
+    const [wantedClass, wantedCorrect, pictured] = [part("class").value, part("correct").value, part("pictured").checked];
+    return (image) => {
+      const own = labels[image];
+      const names = [images[image], className(image), classes[own] ?? ""];
+      return (!text || names.some((name) => name.toLowerCase().includes(text)))
+        && (wantedClass === "" || Number(wantedClass) === (own < 0 ? target[image] : own))
+        && (wantedCorrect === "" || correct[image] === wantedCorrect)
+        && (!pictured || pictureOf(image) !== undefined);
+    };
   }
   const spread = (image) => {
     const numbers = known(rowOf(image));
@@ -77,7 +83,7 @@
   };
 
   function find() {
-    found = subject().images.map((_, image) => image).filter(isWanted);
+    found = subject().images.map((_, image) => image).filter(question());
     const sort = part("sort").value;
     if (sort === "id") found.sort((a, b) => (subject().images[a] < subject().images[b] ? -1 : 1));
     if (sort in ORDERS) {
@@ -211,6 +217,7 @@
 
   // What a subject and a metric offer: their classes, and the methods that have a value.
   function offer() {
+    scores = values();
     const { classes } = subject();
     const names = classes.map((name, at) => [name, at]).sort(([one], [other]) => (one < other ? -1 : 1));
     part("class").replaceChildren(option("", "any"), ...names.map(([name, at]) => option(at, name)));

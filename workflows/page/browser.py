@@ -13,8 +13,7 @@ import pandas as pd
 from swag.stats import Floats, Integers, mean_of_present
 
 from ..data import Dataset
-from ..report.rows import by_variant
-from ..report.sections import ROAR_NAME, Section
+from ..report.sections import Section
 from ..report.source import Run
 from ..store.experiments import MOST_METHODS
 from ..store.parts import Subject
@@ -93,7 +92,7 @@ def browser_of(
         subjects.append(_subject(run, scored, source))
         target_of = scored.worth_a_look(num_pictured)
         shown = shown_images(run, scored.case, methods[:MOST_METHODS], target_of, source)
-        curves = curves_of(run, scored.case, list(first.values()), shown)
+        curves = curves_of(run, list(first.values()), shown)
         keys = [f"{place}/{scored.images.index.get_loc(item.image_id)}" for item in shown]
         pictured += map(Pictured, keys, shown, curves)
     pictures, files = placed(pictured)
@@ -126,9 +125,8 @@ def of_interest(value_NM: Floats, number: int) -> list[int]:
 
 def _is_plain(run: Run, section: Section) -> bool:
     """Tell whether a metric gives each image and method one value."""
-    if section.name == ROAR_NAME or run.described.is_timing(section.metric):
-        return False
-    return "variant" not in by_variant(run.rows_of(section.metric))
+    has_variants = any(variant for _, _, variant in section.table.columns)
+    return not has_variants and not run.described.is_timing(section.metric)
 
 
 def _scored(run: Run, frames: Mapping[str, pd.DataFrame], methods: Sequence[str]) -> list[Scored]:

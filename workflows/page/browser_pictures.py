@@ -8,8 +8,8 @@ from typing import Any
 
 from ..report.sections import Section
 from ..report.source import Run
-from ..store.parts import CellName, Subject
 from .gallery import Shown, jpeg, overlay
+from .scrubber import curve_rows
 from .templates import jpeg_uri
 
 FOLDER = "pictures"
@@ -58,16 +58,19 @@ def placed(pictured: Sequence[Pictured]) -> tuple[dict[str, Any], dict[str, byte
     return {item.key: item.plain(address) for item in pictured}, {} if is_inside else files
 
 
-def curves_of(
-    run: Run, case: Subject, sections: Sequence[Section], shown: Sequence[Shown]
-) -> list[Curves]:
+def curves_of(run: Run, sections: Sequence[Section], shown: Sequence[Shown]) -> list[Curves]:
     """Return the curves of each image by the first metrics whose points are evenly spread."""
-    found: dict[str, Curves] = {item.image_id: {} for item in shown}
+    found: list[Curves] = [{} for _ in shown]
     even = [section.metric for section in sections if not section.text.points]
     for metric in even[:MOST_CURVES]:
-        for method in dict.fromkeys(name for item in shown for name in item.saliency):
-            for row in run.store.score_rows(CellName(*case, method, metric), list(found)):
-                if row.get("curve") is not None:
-                    curve = [round(float(score), 3) for score in row["curve"]]
-                    found[row["image_id"]].setdefault(metric, {})[method] = curve
-    return list(found.values())
+        rows = curve_rows(run, metric, shown)
+        for item, curves in zip(shown, found, strict=True):
+            own = (item.dataset, item.model, item.image_id)
+            known = {name: rows[*own, name] for name in item.saliency if (*own, name) in rows}
+            if known:
+                curves[metric] = {name: _rounded(row["curve"]) for name, row in known.items()}
+    return found
+
+
+def _rounded(curve: Sequence[float]) -> list[float]:
+    return [round(float(score), 3) for score in curve]

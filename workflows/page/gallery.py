@@ -55,7 +55,6 @@ def choose_shown(
     nobody chose them.
     """
     scores, methods = run.scores(experiment), experiment.explainers
-    opened: dict[str, Dataset | None] = {}
     found = []
     for (dataset, model), rows in scores.groupby(["dataset", "model"], sort=False, observed=True):
         good = rows[rows["value"].notna()]
@@ -63,10 +62,8 @@ def choose_shown(
         counts = grouped["explainer"].nunique()
         chosen = [str(image_id) for image_id in counts.index[counts == counts.max()][:num_images]]
         targets = good.drop_duplicates("image_id").set_index("image_id")["target"]
-        if dataset not in opened:
-            opened[dataset] = open_dataset(dataset)
         wanted = {image_id: int(targets[image_id]) for image_id in chosen}
-        found += shown_images(run, Subject(dataset, model), methods, wanted, opened[dataset])
+        found += shown_images(run, Subject(dataset, model), methods, wanted, open_dataset(dataset))
     return found
 
 

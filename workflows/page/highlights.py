@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 from ..report.figures import paths_of, render
@@ -60,21 +61,18 @@ class Chooser:
 
     def __init__(self, run: Run, sections: Sequence[Section], open_dataset: OpenDataset) -> None:
         self._run = run
-        self._open_dataset = open_dataset
+        self._open_dataset = cache(open_dataset)
         self._sections = {section.name: section for section in sections}
         self._shown: dict[str, list[Shown]] = {}
 
     def highlights(self, num_pictured: int | None = None) -> Highlights:
         run, sections = self._run, list(self._sections.values())
         headline = next((self._sections[name] for name, _ in self._willing("headline")), None)
-        overview = None if headline is None else overview_of(run, sections, headline)
-        cost = None
-        if headline is not None and overview is not None:
-            cost = cost_drawing(run, headline, overview)
+        overview = overview_of(run, sections, headline) if headline else None
         return Highlights(
             headline=headline,
             overview=overview,
-            cost=cost,
+            cost=cost_drawing(run, overview) if overview else None,
             gallery=self._gallery(),
             scrubber=self._scrubber(),
             browser=browser_of(run, sections, self._open_dataset, num_pictured),

@@ -43,7 +43,7 @@ def scrubber_data(
     if not is_deletion(run, experiment):
         return None
     fields = run.described.metrics[str(experiment.metric)]
-    rows = _rows(run, str(experiment.metric), shown)
+    rows = curve_rows(run, str(experiment.metric), shown)
     pictures: dict[str, str] = {}
     items = []
     for item in shown:
@@ -67,7 +67,7 @@ def scrubber_data(
     return {"pictures": pictures, "items": items} if items else None
 
 
-def _rows(run: Run, metric: str, shown: Sequence[Shown]) -> dict[Index, dict[str, Any]]:
+def curve_rows(run: Run, metric: str, shown: Sequence[Shown]) -> dict[Index, dict[str, Any]]:
     """Return the value and the curve of each image and method that has them."""
     cells: dict[CellName, list[str]] = {}
     for item in shown:

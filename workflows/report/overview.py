@@ -31,7 +31,7 @@ class Overview:
     methods: Sequence[str]
     """Best mean rank first."""
     sections: Sequence[Section]
-    """An experiment for each metric."""
+    """An experiment for each metric, the headline's first."""
     rank_MK: Floats
     """By each of them, 1 being the best, mean over its columns; NaN where it has no value."""
     overall_M: Floats
@@ -49,13 +49,15 @@ def overview_of(run: Run, sections: Sequence[Section], headline: Section) -> Ove
     asked = list(headline.table.methods)
     chosen: dict[str, Section] = {}
     for section in [headline, *sections]:
+        if run.described.is_timing(section.metric):
+            continue
         shared = len(_shared(section, asked))
         before = chosen.get(section.metric)
         if shared >= LEAST_METHODS and (before is None or shared > len(_shared(before, asked))):
             chosen[section.metric] = section
-    if not chosen or run.described.is_timing(headline.metric):
+    if headline.metric not in chosen:
         return None
-    kept = [s for s in chosen.values() if not run.described.is_timing(s.metric)]
+    kept = list(chosen.values())
     rank_MK = np.stack([_ranks(section, asked) for section in kept], axis=1)
     overall_M = mean_of_present(rank_MK.T)
     order = np.argsort(overall_M, kind="stable")
@@ -69,11 +71,12 @@ def overview_of(run: Run, sections: Sequence[Section], headline: Section) -> Ove
     )
 
 
-def cost_drawing(run: Run, headline: Section, overview: Overview) -> Drawing | None:
+def cost_drawing(run: Run, overview: Overview) -> Drawing | None:
     """Return the means of the headline's table against the passes; None where none are known."""
     passes = dict(zip(overview.methods, overview.passes_M.tolist(), strict=True))
     if np.isnan(list(passes.values())).all():
         return None
+    headline = overview.sections[0]
     columns = headline.table.columns[:MOST_PANELS]
     across = min(PANELS_ACROSS, len(columns))
     rows = -(-len(columns) // across)
@@ -162,7 +165,7 @@ def _ranks(section: Section, methods: Sequence[str]) -> Floats:
     """Return the methods' ranks in a table, mean over its columns."""
     sign = -1.0 if section.higher_is_better else 1.0
     columns = [
-        _column_ranks(sign * _means(section.table, methods, column))
+        rankdata(sign * _means(section.table, methods, column), nan_policy="omit")
         for column in section.table.columns
     ]
     return mean_of_present(np.stack(columns))
@@ -171,11 +174,6 @@ def _ranks(section: Section, methods: Sequence[str]) -> Floats:
 def _means(table: Table, methods: Sequence[str], column: Column) -> Floats:
     found = [table.cell(name, column).mean if name in table.methods else None for name in methods]
     return np.array([np.nan if mean is None else mean for mean in found])
-
-
-def _column_ranks(loss_M: Floats) -> Floats:
-    ranks: Floats = rankdata(loss_M, nan_policy="omit")
-    return ranks
 
 
 def _passes(run: Run, method: str) -> float:
