@@ -3,7 +3,7 @@
 Each removed pixel is to be the mean of its eight neighbours, those beside it with twice the weight
 of those across its corners. That is one sparse linear system for each mask, which the authors solve
 directly. Here all masks of a pass are solved together by conjugate gradients, preconditioned by a
-multigrid cycle of plain operations of whole tensors.
+multigrid cycle.
 
 Shape suffixes as in `swag.types`, T being masks; `gone` is 1 where a pixel is removed, else 0. The
 system is multiplied by 12, so that neighbours weigh 1 and 2.
@@ -11,135 +11,73 @@ system is multiplied by 12, so that neighbours weigh 1 and 2.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+
+from swag.curves.sweeps import Level, levels_of
 
 TOLERANCE = 1e-3
 """How far a pixel may be from the mean of its neighbours, in units of the normalised image: a tenth
 of the authors' noise."""
 MAX_ITERATIONS = 60
-_LAST_SIDE = 4
 _SWEEPS_AT_THE_TOP = 6
 
 
-class _Level(NamedTuple):
-    """The system on a grid of cells twice as wide as those of the level below."""
-
-    gone_T1HW: Tensor
-    own_11HW: Tensor
-    """What `_around` is to a pixel that is equal to its neighbours."""
-    step_T1HW: Tensor
-    """What a sweep of Jacobi's method multiplies the residual by."""
-
-
-def impute(image_CHW: Tensor, gone_T1HW: Tensor) -> Tensor:
+def impute(image_CHW: Tensor, gone_T1HW: Tensor, *, compiled: bool = True) -> Tensor:
     """Return a copy of the image for each mask, its removed pixels imputed, without noise.
 
     Copies do not depend on each other. One without any pixel left becomes 0, the mean colour of a
-    normalised image.
+    normalised image. `compiled` says whether numba may be used where it is installed, for single
+    precision on the CPU; the copies are the same within rounding.
     """
+    image_CHW, gone_T1HW = image_CHW.contiguous(), gone_T1HW.contiguous()
+    sweeps = _sweeps(compiled and image_CHW.is_cpu and image_CHW.dtype == torch.float32)
     copies_TCHW = torch.lerp(image_CHW, _middle(image_CHW, gone_T1HW), gone_T1HW)
-    levels = _levels(gone_T1HW)
-    residual_TCHW = _surplus(copies_TCHW, levels[0])
-    direction_TCHW, last_T111 = torch.zeros_like(copies_TCHW), None
+    levels = levels_of(gone_T1HW)
+    residual_TCHW = sweeps.surplus(copies_TCHW, levels[0])
+    direction_TCHW, last_T111 = torch.zeros_like(copies_TCHW), image_CHW.new_ones(1)
     for _ in range(MAX_ITERATIONS):
-        going_T111 = residual_TCHW.abs().amax((1, 2, 3), keepdim=True) > 12 * TOLERANCE
+        going_T111 = sweeps.is_above(residual_TCHW, 12 * TOLERANCE)
         if not bool(going_T111.any()):
             break
-        better_TCHW = _cycle(residual_TCHW, levels)
-        product_T111 = _inner(residual_TCHW, better_TCHW)
-        if last_T111 is not None:
-            direction_TCHW.mul_(_ratio(product_T111, last_T111))
-        direction_TCHW.add_(better_TCHW)
-        change_TCHW = _surplus(direction_TCHW, levels[0])  # what the residual falls by, negated
-        length_T111 = _ratio(product_T111, -_inner(direction_TCHW, change_TCHW)) * going_T111
-        copies_TCHW.addcmul_(length_T111, direction_TCHW)
-        residual_TCHW.addcmul_(length_T111, change_TCHW)
+        better_TCHW = _cycle(sweeps, residual_TCHW, levels)
+        product_T111 = sweeps.inner(residual_TCHW, better_TCHW)
+        sweeps.turn(direction_TCHW, _ratio(product_T111, last_T111), better_TCHW)
+        change_TCHW = sweeps.surplus(direction_TCHW, levels[0])  # the residual's fall, negated
+        fall_T111 = -sweeps.inner(direction_TCHW, change_TCHW)
+        length_T111 = _ratio(product_T111, fall_T111) * going_T111
+        sweeps.advance(length_T111, direction_TCHW, change_TCHW, copies_TCHW, residual_TCHW)
         last_T111 = product_T111
     return copies_TCHW
 
 
-def _levels(gone_T1HW: Tensor) -> list[_Level]:
-    """Return the grids from that of the pixels up. A cell is unknown if all its pixels are."""
-    inside_11HW = torch.ones_like(gone_T1HW[:1])
-    levels = []
-    while True:
-        own_11HW = _around(inside_11HW)
-        step_T1HW = gone_T1HW / (own_11HW - 4 * inside_11HW).clamp(min=1e-6)
-        levels.append(_Level(gone_T1HW, own_11HW, step_T1HW))
-        if max(gone_T1HW.shape[-2:]) <= _LAST_SIDE or not bool(gone_T1HW.any()):
-            return levels
-        known_T1hw = _largest_of_cells(inside_11HW - gone_T1HW)
-        inside_11HW = _largest_of_cells(inside_11HW)
-        gone_T1HW = (inside_11HW - known_T1hw).clamp_(min=0)
+@lru_cache
+def _sweeps(compiled: bool) -> ModuleType:
+    """Return those of numba if asked for and installed, else those of PyTorch."""
+    if compiled:
+        try:
+            return import_module("swag.curves.compiled_sweeps")
+        except ImportError:
+            pass
+    return import_module("swag.curves.sweeps")
 
 
-def _cycle(residual_TCHW: Tensor, levels: list[_Level]) -> Tensor:
+def _cycle(sweeps: ModuleType, residual_TCHW: Tensor, levels: list[Level]) -> Tensor:
     """Return what mends a residual nearly: a sweep, the same on the grid above, a sweep."""
     level = levels[0]
     mended_TCHW = level.step_T1HW * residual_TCHW
     if len(levels) == 1:
         for _ in range(_SWEEPS_AT_THE_TOP):
-            mended_TCHW.addcmul_(level.step_T1HW, _left(residual_TCHW, mended_TCHW, level))
+            sweeps.mend(residual_TCHW, mended_TCHW, level)
         return mended_TCHW
-    above_TChw = _restricted(_left(residual_TCHW, mended_TCHW, level)).mul_(levels[1].gone_T1HW)
-    height, width = residual_TCHW.shape[-2:]
-    finer_TCHW = _interpolated(_cycle(above_TChw, levels[1:]))[..., :height, :width]
-    mended_TCHW.addcmul_(level.gone_T1HW, finer_TCHW)
-    return mended_TCHW.addcmul_(level.step_T1HW, _left(residual_TCHW, mended_TCHW, level))
-
-
-def _surplus(value_TCHW: Tensor, level: _Level) -> Tensor:
-    """Return by how much the neighbours of each removed pixel are above it."""
-    around_TCHW = _around(value_TCHW)
-    return around_TCHW.addcmul_(level.own_11HW, value_TCHW, value=-1).mul_(level.gone_T1HW)
-
-
-def _left(residual_TCHW: Tensor, mended_TCHW: Tensor, level: _Level) -> Tensor:
-    """Return what is left of a residual once `mended` is added."""
-    return _surplus(mended_TCHW, level).add_(residual_TCHW)
-
-
-def _around(value_TCHW: Tensor) -> Tensor:
-    """Return the sum of each pixel's neighbours, weighted 1 and 2, and of 4 times itself."""
-    wide = pad(value_TCHW, (1, 1, 1, 1))
-    wide = (wide[..., :-2] + wide[..., 2:]).add_(wide[..., 1:-1], alpha=2)
-    return (wide[..., :-2, :] + wide[..., 2:, :]).add_(wide[..., 1:-1, :], alpha=2)
-
-
-def _restricted(value_TCHW: Tensor) -> Tensor:
-    """Return sums over cells twice as wide: the transpose of bilinear interpolation."""
-    height, width = value_TCHW.shape[-2:]
-    wide = pad(value_TCHW, (1, 1 + width % 2, 1, 1 + height % 2))
-    wide = (wide[..., 0:-3:2, :] + wide[..., 3::2, :]).add_(
-        wide[..., 1:-2:2, :] + wide[..., 2:-1:2, :], alpha=3
-    )
-    wide = (wide[..., 0:-3:2] + wide[..., 3::2]).add_(
-        wide[..., 1:-2:2] + wide[..., 2:-1:2], alpha=3
-    )
-    return wide.div_(16)
-
-
-def _interpolated(value_TChw: Tensor) -> Tensor:
-    """Return a map on cells half as wide, bilinear; `interpolate` takes several times as long."""
-    wide = pad(value_TChw, (1, 1, 0, 0), mode="replicate")
-    parts = (
-        torch.lerp(value_TChw, wide[..., :-2], 0.25),
-        torch.lerp(value_TChw, wide[..., 2:], 0.25),
-    )
-    value_TChW = torch.stack(parts, -1).flatten(-2)
-    wide = pad(value_TChW, (0, 0, 1, 1), mode="replicate")
-    rows = wide[..., :-2, :], wide[..., 2:, :]
-    parts = torch.lerp(value_TChW, rows[0], 0.25), torch.lerp(value_TChW, rows[1], 0.25)
-    return torch.stack(parts, -2).flatten(-3, -2)
-
-
-def _largest_of_cells(value_TCHW: Tensor) -> Tensor:
-    height, width = value_TCHW.shape[-2:]
-    return torch.nn.functional.max_pool2d(pad(value_TCHW, (0, width % 2, 0, height % 2)), 2)
+    above_TChw = sweeps.restrict(sweeps.left(residual_TCHW, mended_TCHW, level), levels[1])
+    sweeps.interpolate(_cycle(sweeps, above_TChw, levels[1:]), mended_TCHW, level)
+    sweeps.mend(residual_TCHW, mended_TCHW, level)
+    return mended_TCHW
 
 
 def _middle(image_CHW: Tensor, gone_T1HW: Tensor) -> Tensor:
@@ -147,10 +85,6 @@ def _middle(image_CHW: Tensor, gone_T1HW: Tensor) -> Tensor:
     shown_T1HW = 1 - gone_T1HW
     total_TC = torch.einsum("chw,thw->tc", image_CHW, shown_T1HW[:, 0])
     return (total_TC / shown_T1HW.sum((2, 3)).clamp(min=1))[:, :, None, None]
-
-
-def _inner(left_TCHW: Tensor, right_TCHW: Tensor) -> Tensor:
-    return (left_TCHW * right_TCHW).sum((1, 2, 3), keepdim=True)
 
 
 def _ratio(above_T111: Tensor, below_T111: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 from torch import Tensor
 
+from swag.curves import compiled_sweeps
+from swag.curves import sweeps as plain
 from swag.curves.imputation import TOLERANCE, impute
 from tests.support.toys import images
 
@@ -39,12 +41,13 @@ def masks(
     return torch.stack(gone).float()
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("kind", ["scattered", "a disc", "from the edge", "stripes"])
 @pytest.mark.parametrize("size", [(32, 32), (37, 61), (5, 9), (2, 40)])
-def test_equals_the_authors_solution(kind: str, size: tuple[int, int]) -> None:
+def test_equals_the_authors_solution(kind: str, size: tuple[int, int], compiled: bool) -> None:
     image_CHW = 4 * images(1, 64)[0, :, : size[0], : size[1]] - 2
     gone_T1HW = masks(kind, *size)
-    found_TCHW = impute(image_CHW, gone_T1HW)
+    found_TCHW = impute(image_CHW, gone_T1HW, compiled=compiled)
     for found_CHW, gone_1HW in zip(found_TCHW, gone_T1HW, strict=True):
         expected_CHW = solved(image_CHW, gone_1HW[0])
         # The same residual means more where a gap is long and has hardly any edge.
@@ -110,3 +113,49 @@ def test_other_masks_change_nothing() -> None:
     for index in range(3):
         alone = impute(image_CHW, gone_T1HW[index : index + 1])
         torch.testing.assert_close(alone[0], together[index], atol=1e-5, rtol=1e-5)
+
+
+@given(
+    st.integers(0, 2**30),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 40),
+    st.integers(1, 40),
+)
+def test_what_is_compiled_does_the_same(
+    seed: int, copies: int, channels: int, height: int, width: int
+) -> None:
+    draws = np.random.default_rng(seed)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.from_numpy(draws.standard_normal(shape)).float()
+
+    levels = plain.levels_of((drawn(copies, 1, height, width) < 1).float())
+    level, residual = levels[0], drawn(copies, channels, height, width)
+    value, length = drawn(*residual.shape), drawn(copies, 1, 1, 1)
+    residual.mul_(level.gone_T1HW)  # as the surplus, of which it is a multiple, is
+    found = []
+    for sweeps in (plain, compiled_sweeps):
+        mended, direction, residual_left = value.clone(), value.clone(), residual.clone()
+        made = [sweeps.surplus(value, level), sweeps.left(residual, value, level)]
+        sweeps.mend(residual, mended, level)
+        sweeps.turn(direction, length, residual)
+        made += [mended.clone(), direction.clone()]
+        sweeps.advance(length, direction, value, mended, residual_left)
+        made += [mended.clone(), residual_left, sweeps.inner(value, residual)]
+        if len(levels) > 1:
+            coarse = sweeps.restrict(value, levels[1])
+            sweeps.interpolate(coarse, mended, level)
+            made += [coarse, mended]
+        found.append(made)
+        for limit in (0.0, 1.0, 9.0):
+            above = residual.abs().amax((1, 2, 3)) > limit
+            assert torch.equal(sweeps.is_above(residual, limit).flatten(), above)
+    for expected, compiled in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_an_image_in_channels_last_is_the_same() -> None:
+    image_CHW, gone_T1HW = images(1, 32)[0], masks("scattered", 32, 32)
+    last_CHW = image_CHW.permute(1, 2, 0).contiguous().permute(2, 0, 1)
+    assert torch.equal(impute(last_CHW, gone_T1HW), impute(image_CHW, gone_T1HW))

@@ -1,0 +1,127 @@
+"""What `imputation` does to all pixels at once, as plain operations of whole tensors.
+
+`compiled_sweeps` has the same functions for the CPU. Shape suffixes as in `imputation`; h and w are
+half as many rows and columns, rounded up.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d, pad
+
+_LAST_SIDE = 4
+
+
+class Level(NamedTuple):
+    """The system on a grid of cells twice as wide as those of the level below."""
+
+    gone_T1HW: Tensor
+    own_11HW: Tensor
+    """The weight that a pixel's neighbours and itself have in `_around`."""
+    step_T1HW: Tensor
+    """What a sweep of Jacobi's method multiplies the residual by."""
+
+
+def levels_of(gone_T1HW: Tensor) -> list[Level]:
+    """Return the grids from that of the pixels up. A cell is unknown if all its pixels are."""
+    inside_11HW = torch.ones_like(gone_T1HW[:1])
+    levels = []
+    while True:
+        own_11HW = _around(inside_11HW)
+        step_T1HW = gone_T1HW / (own_11HW - 4 * inside_11HW).clamp(min=1e-6)
+        levels.append(Level(gone_T1HW, own_11HW, step_T1HW))
+        if max(gone_T1HW.shape[-2:]) <= _LAST_SIDE or not bool(gone_T1HW.any()):
+            return levels
+        known_T1hw = _largest_of_cells(inside_11HW - gone_T1HW)
+        inside_11HW = _largest_of_cells(inside_11HW)
+        gone_T1HW = (inside_11HW - known_T1hw).clamp_(min=0)
+
+
+def surplus(value_TCHW: Tensor, level: Level) -> Tensor:
+    """Return by how much the neighbours of each removed pixel are above it."""
+    around_TCHW = _around(value_TCHW)
+    return around_TCHW.addcmul_(level.own_11HW, value_TCHW, value=-1).mul_(level.gone_T1HW)
+
+
+def left(residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level) -> Tensor:
+    """Return what is left of a residual once `mended` is added."""
+    return surplus(mended_TCHW, level).add_(residual_TCHW)
+
+
+def mend(residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level) -> None:
+    """Sweep once by Jacobi's method: add to `mended` what the residual asks for."""
+    mended_TCHW.addcmul_(level.step_T1HW, left(residual_TCHW, mended_TCHW, level))
+
+
+def restrict(value_TCHW: Tensor, above: Level) -> Tensor:
+    """Return sums over cells twice as wide, where these are unknown: bilinear's transpose."""
+    height, width = value_TCHW.shape[-2:]
+    wide = pad(value_TCHW, (1, 1 + width % 2, 1, 1 + height % 2))
+    wide = (wide[..., 0:-3:2, :] + wide[..., 3::2, :]).add_(
+        wide[..., 1:-2:2, :] + wide[..., 2:-1:2, :], alpha=3
+    )
+    wide = (wide[..., 0:-3:2] + wide[..., 3::2]).add_(
+        wide[..., 1:-2:2] + wide[..., 2:-1:2], alpha=3
+    )
+    return wide.div_(16).mul_(above.gone_T1HW)
+
+
+def interpolate(value_TChw: Tensor, mended_TCHW: Tensor, level: Level) -> None:
+    """Add to removed pixels what lies between cells twice as wide, bilinear.
+
+    `torch.nn.functional.interpolate` takes several times as long.
+    """
+    wide = pad(value_TChw, (1, 1, 0, 0), mode="replicate")
+    parts = (
+        torch.lerp(value_TChw, wide[..., :-2], 0.25),
+        torch.lerp(value_TChw, wide[..., 2:], 0.25),
+    )
+    value_TChW = torch.stack(parts, -1).flatten(-2)
+    wide = pad(value_TChW, (0, 0, 1, 1), mode="replicate")
+    rows = wide[..., :-2, :], wide[..., 2:, :]
+    parts = torch.lerp(value_TChW, rows[0], 0.25), torch.lerp(value_TChW, rows[1], 0.25)
+    height, width = mended_TCHW.shape[-2:]
+    finer_TCHW = torch.stack(parts, -2).flatten(-3, -2)[..., :height, :width]
+    mended_TCHW.addcmul_(level.gone_T1HW, finer_TCHW)
+
+
+def inner(left_TCHW: Tensor, right_TCHW: Tensor) -> Tensor:
+    """Return the sum of products of each copy."""
+    return (left_TCHW * right_TCHW).sum((1, 2, 3), keepdim=True)
+
+
+def turn(direction_TCHW: Tensor, ratio_T111: Tensor, better_TCHW: Tensor) -> None:
+    """Make the direction that multiple of itself and what is better."""
+    direction_TCHW.mul_(ratio_T111).add_(better_TCHW)
+
+
+def advance(
+    length_T111: Tensor,
+    direction_TCHW: Tensor,
+    change_TCHW: Tensor,
+    copies_TCHW: Tensor,
+    residual_TCHW: Tensor,
+) -> None:
+    """Go that far in a direction, which changes the residual."""
+    copies_TCHW.addcmul_(length_T111, direction_TCHW)
+    residual_TCHW.addcmul_(length_T111, change_TCHW)
+
+
+def is_above(residual_TCHW: Tensor, limit: float) -> Tensor:
+    """Return whether any residual of a copy, without its sign, is above a limit."""
+    return residual_TCHW.abs().amax((1, 2, 3), keepdim=True) > limit
+
+
+def _around(value_TCHW: Tensor) -> Tensor:
+    """Return the sum of each pixel's neighbours, weighted 1 and 2, and of 4 times itself."""
+    wide = pad(value_TCHW, (1, 1, 1, 1))
+    wide = (wide[..., :-2] + wide[..., 2:]).add_(wide[..., 1:-1], alpha=2)
+    return (wide[..., :-2, :] + wide[..., 2:, :]).add_(wide[..., 1:-1, :], alpha=2)
+
+
+def _largest_of_cells(value_TCHW: Tensor) -> Tensor:
+    height, width = value_TCHW.shape[-2:]
+    return max_pool2d(pad(value_TCHW, (0, width % 2, 0, height % 2)), 2)
