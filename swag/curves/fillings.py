@@ -161,6 +161,7 @@ class NoisyLinear:
     left is the mean colour.
     """
 
+    version: ClassVar[int] = 2
     is_constant: ClassVar[bool] = False
     in_threads: ClassVar[bool] = True
 

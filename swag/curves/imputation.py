@@ -3,7 +3,7 @@
 Each removed pixel is to be the mean of its eight neighbours, those beside it with twice the weight
 of those across its corners. That is one sparse linear system for each mask, which the authors solve
 directly. Here all masks of a pass are solved together by conjugate gradients, preconditioned by a
-multigrid cycle.
+multigrid cycle, from what lies between the means of ever larger cells.
 
 Shape suffixes as in `swag.types`, T being masks; `gone` is 1 where a pixel is removed, else 0. The
 system is multiplied by 12, so that neighbours weigh 1 and 2.
@@ -18,7 +18,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from swag.curves.sweeps import Level, levels_of
+from swag.curves.sweeps import Level, levels_of, sums_of_cells
 
 TOLERANCE = 1e-3
 """How far a pixel may be from the mean of its neighbours, in units of the normalised image: a tenth
@@ -36,8 +36,8 @@ def impute(image_CHW: Tensor, gone_T1HW: Tensor, *, compiled: bool = True) -> Te
     """
     image_CHW, gone_T1HW = image_CHW.contiguous(), gone_T1HW.contiguous()
     sweeps = _sweeps(compiled and image_CHW.is_cpu and image_CHW.dtype == torch.float32)
-    copies_TCHW = torch.lerp(image_CHW, _middle(image_CHW, gone_T1HW), gone_T1HW)
     levels = levels_of(gone_T1HW)
+    copies_TCHW = _filled(sweeps, image_CHW * (1 - gone_T1HW), levels)
     residual_TCHW = sweeps.surplus(copies_TCHW, levels[0])
     direction_TCHW, last_T111 = torch.zeros_like(copies_TCHW), image_CHW.new_ones(1)
     for _ in range(MAX_ITERATIONS):
@@ -66,6 +66,21 @@ def _sweeps(compiled: bool) -> ModuleType:
     return import_module("swag.curves.sweeps")
 
 
+def _filled(sweeps: ModuleType, value_TCHW: Tensor, levels: list[Level]) -> Tensor:
+    """Write into removed pixels, which are 0, what lies between the means of the cells above."""
+    level = levels[0]
+    shown_T1HW = 1 - level.gone_T1HW
+    if len(levels) == 1:
+        total_TC11, count_T111 = (
+            each.sum((2, 3), keepdim=True) for each in (value_TCHW, shown_T1HW)
+        )
+        return value_TCHW.addcmul_(level.gone_T1HW, total_TC11 / count_T111.clamp(min=1))
+    count_T1hw, total_TChw = sums_of_cells(shown_T1HW), sums_of_cells(value_TCHW)
+    above_TChw = _filled(sweeps, total_TChw.div_(count_T1hw.clamp_(min=1)), levels[1:])
+    sweeps.interpolate(above_TChw, value_TCHW, level)
+    return value_TCHW
+
+
 def _cycle(sweeps: ModuleType, residual_TCHW: Tensor, levels: list[Level]) -> Tensor:
     """Return what mends a residual nearly: a sweep, the same on the grid above, a sweep."""
     level = levels[0]
@@ -78,13 +93,6 @@ def _cycle(sweeps: ModuleType, residual_TCHW: Tensor, levels: list[Level]) -> Te
     sweeps.interpolate(_cycle(sweeps, above_TChw, levels[1:]), mended_TCHW, level)
     sweeps.mend(residual_TCHW, mended_TCHW, level)
     return mended_TCHW
-
-
-def _middle(image_CHW: Tensor, gone_T1HW: Tensor) -> Tensor:
-    """Return the mean colour of what each mask leaves; 0 where it leaves nothing."""
-    shown_T1HW = 1 - gone_T1HW
-    total_TC = torch.einsum("chw,thw->tc", image_CHW, shown_T1HW[:, 0])
-    return (total_TC / shown_T1HW.sum((2, 3)).clamp(min=1))[:, :, None, None]
 
 
 def _ratio(above_T111: Tensor, below_T111: Tensor) -> Tensor:

@@ -6,11 +6,12 @@ half as many rows and columns, rounded up.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d, pad
+from torch.nn.functional import pad
 
 _LAST_SIDE = 4
 
@@ -35,8 +36,8 @@ def levels_of(gone_T1HW: Tensor) -> list[Level]:
         levels.append(Level(gone_T1HW, own_11HW, step_T1HW))
         if max(gone_T1HW.shape[-2:]) <= _LAST_SIDE or not bool(gone_T1HW.any()):
             return levels
-        known_T1hw = _largest_of_cells(inside_11HW - gone_T1HW)
-        inside_11HW = _largest_of_cells(inside_11HW)
+        known_T1hw = _of_cells(inside_11HW - gone_T1HW, torch.maximum)
+        inside_11HW = _of_cells(inside_11HW, torch.maximum)
         gone_T1HW = (inside_11HW - known_T1hw).clamp_(min=0)
 
 
@@ -122,6 +123,15 @@ def _around(value_TCHW: Tensor) -> Tensor:
     return (wide[..., :-2, :] + wide[..., 2:, :]).add_(wide[..., 1:-1, :], alpha=2)
 
 
-def _largest_of_cells(value_TCHW: Tensor) -> Tensor:
+def sums_of_cells(value_TCHW: Tensor) -> Tensor:
+    """Return sums over cells twice as wide."""
+    return _of_cells(value_TCHW, torch.add)
+
+
+def _of_cells(value_TCHW: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Combine cells of two by two, with 0 beyond the edge; pooling takes several times as long."""
     height, width = value_TCHW.shape[-2:]
-    return max_pool2d(pad(value_TCHW, (0, width % 2, 0, height % 2)), 2)
+    odd = height % 2 or width % 2
+    wide = pad(value_TCHW, (0, width % 2, 0, height % 2)) if odd else value_TCHW
+    wide = combine(wide[..., ::2, :], wide[..., 1::2, :])
+    return combine(wide[..., ::2], wide[..., 1::2])
