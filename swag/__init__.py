@@ -1,14 +1,28 @@
-"""Explanations of image classifiers and how faithful they are: PyTorch in, tensors out."""
+"""Explanations of image classifiers and how faithful they are: PyTorch in, tensors out.
 
+What it offers is imported when it is asked for, so that who only needs its statistics, as a report
+does, does not wait for PyTorch.
+"""
+
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
 
-from swag.api import explain, score
-from swag.catalog import BACKGROUNDS, EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
-from swag.classifier import Classifier
-from swag.default import default_method
-from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
-from swag.signals import Signals
-from swag.types import Batch, Score
+if TYPE_CHECKING:
+    from swag.api import explain, score
+    from swag.catalog import (
+        BACKGROUNDS,
+        EXPLAINER_METRICS,
+        EXPLAINERS,
+        FILLINGS,
+        METRICS,
+        SEGMENTERS,
+    )
+    from swag.classifier import Classifier
+    from swag.default import default_method
+    from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
+    from swag.signals import Signals
+    from swag.types import Batch, Score
 
 __all__ = [
     "BACKGROUNDS",
@@ -30,9 +44,27 @@ __all__ = [
     "score",
 ]
 
+_MODULES = {
+    "api": ("explain", "score"),
+    "classifier": ("Classifier",),
+    "default": ("default_method",),
+    "protocols": ("Explainer", "ExplainerMetric", "Metric", "Segmenter"),
+    "signals": ("Signals",),
+    "types": ("Batch", "Score"),
+}
+_FROM = {name: module for module, names in _MODULES.items() for name in names}
 
-def __getattr__(name: str) -> str:
-    """Return `__version__` when it is asked for: code on a cluster need not be an installation."""
-    if name != "__version__":
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is asked for; code on a cluster need not be an installation."""
+    if name == "__version__":
+        return _version("swagflow")
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _version("swagflow")
+    found = getattr(_import_module(f"swag.{_FROM.get(name, 'catalog')}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

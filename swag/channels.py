@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from skimage.color import rgb2lab
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Channels = Literal["sum", "abs_sum", "max_abs"]
 """What becomes of an attribution for each colour channel."""

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Kind = Literal["region", "pixel", "control"]
 
@@ -58,6 +59,8 @@ class Batch:
     """Which class by falling logit is explained where `target_B` does not say; 1: the predicted."""
 
     def __post_init__(self) -> None:
+        import torch  # noqa: PLC0415 - reports need this module's words and no PyTorch
+
         shape = tuple(self.image_BCHW.shape)
         if len(shape) != 4 or shape[1] < 1:
             raise ValueError(f"images must have shape (B, C, H, W), got {shape}")
@@ -75,7 +78,7 @@ class Batch:
             raise ValueError(f"target_place must be at least 1, got {self.target_place}")
         if not self.image_BCHW.is_floating_point():
             raise ValueError(f"images must be float in [0, 1], got {self.image_BCHW.dtype}")
-        if not bool(torch.isfinite(self.image_BCHW).all()):
+        if not bool(self.image_BCHW.isfinite().all()):
             raise ValueError("images must be finite")
         low, high = float(self.image_BCHW.min()), float(self.image_BCHW.max())
         if low < 0 or high > 1:

@@ -16,7 +16,7 @@ from swagflow.store.experiments import (
     Sweep,
     Tuning,
 )
-from swagflow.train.fitting import Fit
+from swagflow.train.recipe import Fit
 from swagflow.train.train_config import Augmentation
 from website.fields import rows_of, table
 

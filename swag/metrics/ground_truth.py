@@ -171,17 +171,3 @@ def _mask_iou(saliency_HW: NDArray[np.float32], inside_HW: Bools, alpha_A: Float
     shared_A = hits_P[kept_A]
     iou_A: Floats = shared_A / (kept_A + hits_P[-1] - shared_A)
     return iou_A
-
-
-def choose_overlap(iou_NA: Floats, held_out_N: Bools) -> int:
-    """Return the position of the alpha with the largest mean overlap on the held-out images.
-
-    The smallest of equally good ones. Images of NaN, which have no ground truth, do not count.
-
-    Raises:
-        ValueError: no image with a ground truth is held out.
-    """
-    chosen_NA = iou_NA[held_out_N & ~np.isnan(iou_NA).any(1)]
-    if not len(chosen_NA):
-        raise ValueError("no image whose object is known is held out to choose alpha; use more")
-    return int(chosen_NA.mean(0).argmax())

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swag.checks import require_finite, require_fit
+from swag.held_out import choose_alpha, is_wrong
 from swag.metrics.truths import arrays, known_boxes
-from swag.rng import generator
 from swag.signals import Signals
 from swag.types import Score
 
@@ -139,33 +139,6 @@ class LocalisationError(NamedTuple):
     """Share of the evaluated images without a box that overlaps by more than half."""
     n: int
     """Evaluated images."""
-
-
-def is_held_out(image_id: str, fraction: float = 0.25) -> bool:
-    """Tell whether an image serves to choose alpha; it is then never evaluated.
-
-    Decided by the id alone, so it is the same for every method, model, run and number of images.
-    """
-    return bool(generator(0, image_id, "held_out").random() < fraction)
-
-
-def choose_alpha(iou_NA: Floats, held_out_N: Bools) -> int:
-    """Return the position of the alpha with the fewest errors on the held-out images.
-
-    The smallest of equally good ones. Images of NaN, which have no boxes, do not count.
-
-    Raises:
-        ValueError: there is no held-out image with boxes.
-    """
-    chosen_NA = iou_NA[held_out_N & ~np.isnan(iou_NA).any(1)]
-    if not len(chosen_NA):
-        raise ValueError("no image with boxes is held out to choose alpha; use more images")
-    return int(is_wrong(chosen_NA).sum(0).argmin())
-
-
-def is_wrong(iou: Floats) -> Bools:
-    """Tell where a box misses: an overlap of exactly one half is not "greater than 50 %"."""
-    return ~(iou > 0.5)
 
 
 def localisation_error(iou_NA: Floats, held_out_N: Bools) -> LocalisationError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ from typer.main import get_command
 import swagflow
 from swagflow.cli import main
 from swagflow.cli.app import app
+from tests.support.fake_run import make_run
 from tests.support.processes import COMMANDS, exit_codes, python
 
 HEAVY = ("torch", "torchvision", "ray", "matplotlib", "pandas", "pyarrow", "skimage", "swag")
@@ -38,6 +40,14 @@ def test_help_and_lists_import_nothing_that_takes_seconds() -> None:
     done = python(COMMANDS.format(calls=calls) + IMPORTED)
     assert exit_codes(done) == [0] * len(calls)
     assert done.stdout.splitlines()[-1] == "imported []", done.stderr
+
+
+def test_how_far_a_run_is_and_its_report_are_told_without_pytorch(tmp_path: Path) -> None:
+    run = str(make_run(tmp_path, num_images=4).uri)
+    done = python(COMMANDS.format(calls=[["status", run], ["report", run]]) + IMPORTED)
+    assert exit_codes(done) == [0, 0], done.stderr
+    imported = done.stdout.splitlines()[-1]
+    assert "pyarrow" in imported and "torch" not in imported
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

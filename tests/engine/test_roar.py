@@ -19,7 +19,8 @@ from swagflow.store.files import Folder
 from swagflow.store.parts import Cell, CellName, Maps, Rows
 from swagflow.store.run_folder import Store
 from swagflow.train import fitting
-from swagflow.train.fitting import Fit, fit
+from swagflow.train.fitting import fit
+from swagflow.train.recipe import Fit
 from tests.support.benchmarks import described, wanted
 from tests.support.plugins import toy_cnn
 from tests.support.runs import ROAR, SECTIONS, Runner, changed

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from swag.metrics.localisation import is_held_out
+from swag.held_out import is_held_out
 from swag.stats import bootstrap_interval, compare, holm, student_interval
 from swag.types import Kind
 from swagflow.report.export import sheet_of

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from swag.catalog import METRICS
+from swag.catalog import EXPLAINERS, METRICS
 from swag.metrics import IDSDS, Deletion, FFidelity
 from swag.metrics.efficiency import Efficiency
 from swagflow.config.identity import describe
-from swagflow.report.names import Labels
+from swagflow.data import DATASETS
+from swagflow.report import known, names
+from swagflow.report.names import Labels, flat
 from swagflow.report.sections import build_sections
 from swagflow.report.source import Run
 from swagflow.report.texts import metric_text
@@ -24,6 +27,20 @@ from tests.support.fake_run import fake_benchmark, fake_explainer, make_run
 def labels(**sections: dict[str, object]) -> Labels:
     plain = {"datasets": {}, "models": {}, "explainers": {}, "metrics": {}, **sections}
     return Labels(Described(name="words", **plain))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", names.METHODS)
+def test_known_methods_are_those_of_the_catalogue(name: str) -> None:
+    preset: Any = EXPLAINERS[name]
+    words = {key: value for key, value in flat(asdict(preset)).items() if isinstance(value, str)}
+    words.pop("superpixels.implementation", None)
+    assert known.METHODS[name] == {"class": type(preset).__name__, **words}
+
+
+def test_known_data_sets_are_those_of_configurations() -> None:
+    assert known.DATA == {name: kind.__name__ for name, kind in DATASETS.items()}
+    assert known.METHODS.keys() == names.METHODS.keys()
+    assert known.DATA.keys() >= names.DATA.keys()
 
 
 def test_methods_have_their_name_where_they_are_what_it_says() -> None:

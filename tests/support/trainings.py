@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from swag.models import ModelSpec
 from swagflow.data import Sample
 from swagflow.errors import ImageError
-from swagflow.train.fitting import Fit
 from swagflow.train.images import Images
 from swagflow.train.process_group import ProcessGroup
+from swagflow.train.recipe import Fit
 from swagflow.train.train_config import Augmentation, TrainConfig
 from swagflow.train.training import TrainResult, prepare
 

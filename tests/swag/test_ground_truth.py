@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from swag.held_out import choose_overlap
 from swag.metrics import ROCAUC, MaskIoU, RelevanceRankAccuracy
-from swag.metrics.ground_truth import choose_overlap
 from swag.signals import Signals
 from tests.support.toys import batch_of, columns_of, toy
 

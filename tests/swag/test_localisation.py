@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
+from swag.held_out import choose_alpha, is_held_out
 from swag.metrics.ground_truth import EnergyInBox, PointingGame
 from swag.metrics.localisation import (
     WeakLocalisation,
-    choose_alpha,
-    is_held_out,
     localisation_error,
 )
 from swag.signals import Signals

@@ -15,7 +15,8 @@ from swag.models import weights_sha256
 from swag.models.tiny import tiny_resnet, tiny_vgg
 from swagflow.errors import UserError
 from swagflow.store.files import Folder
-from swagflow.train.fitting import Fit, fit
+from swagflow.train.fitting import fit
+from swagflow.train.recipe import Fit
 
 
 def batches(_epoch: int) -> list[tuple[Tensor, Tensor]]:

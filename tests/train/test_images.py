@@ -12,9 +12,9 @@ from torch import Tensor
 from swag.rng import generator
 from swagflow.data import Sample
 from swagflow.errors import UserError
-from swagflow.train.fitting import Fit
 from swagflow.train.images import Images, drawn, shuffled
 from swagflow.train.process_group import ProcessGroup
+from swagflow.train.recipe import Fit
 from swagflow.train.train_config import Augmentation
 from tests.support.trainings import Colours
 

@@ -18,8 +18,8 @@ from swag.models import ModelSpec, load_model, weights_sha256
 from swag.models.tiny import tiny_resnet, tiny_vgg
 from swagflow.errors import UserError
 from swagflow.store.files import Folder, StoredFile
-from swagflow.train.fitting import Fit
 from swagflow.train.images import Images
+from swagflow.train.recipe import Fit
 from swagflow.train.train_config import Augmentation
 from swagflow.train.training import TrainRow, prepare, train, with_classes
 from tests.support.trainings import CPU, NAMES, Colours, Stopped, config

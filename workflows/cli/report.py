@@ -44,10 +44,9 @@ def without_classes(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_report(uri: str, console: Console, num_pictured: int | None = None) -> int:
     """Write tables, figures and report.html from the store; return the exit code."""
-    from ..config.load import datasets_of
-    from ..data import DATASETS
     from ..front.drawing import draw
     from ..page.browser_pictures import FOLDER
+    from ..report.known import DATA
     from ..store.run_folder import Store
 
     store = Store(uri)
@@ -57,11 +56,14 @@ def write_report(uri: str, console: Console, num_pictured: int | None = None) ->
         fields = described.datasets.get(name, {})
         if "module" in fields:
             return None  # of another package; no code that a run folder names is imported
-        names = {kind.__name__: known for known, kind in DATASETS.items()}
-        known = names.get(str(fields.get("class")))
+        found = [known for known, kind in DATA.items() if kind == fields.get("class")]
+        if not found:
+            return None
+        from ..config.load import datasets_of  # and so PyTorch, which tables do without
+
         try:
-            entries = {name: {**without_classes(fields), "type": known}}
-            return None if known is None else datasets_of(entries)[name].open()
+            entries = {name: {**without_classes(fields), "type": found[0]}}
+            return datasets_of(entries)[name].open()
         except UserError:
             return None  # the report does without pictures where the data is not at hand
 

@@ -13,8 +13,8 @@ from swag.curves.ranks import descending_order
 from swag.rng import generator
 
 from ..store.run_folder import Store
-from ..train.fitting import Fit
 from ..train.images import Images, drawn, flipped, shuffled
+from ..train.recipe import Fit
 
 
 def removal_bits(

@@ -12,8 +12,8 @@ from swag.protocols import Perturbation, TunedMetric
 from swag.rng import generator
 
 from ..store.experiments import Tuning
-from ..train.fitting import Fit
 from ..train.images import Images
+from ..train.recipe import Fit
 from ..train.train_config import Augmentation
 from .roar_jobs import recipe_of
 

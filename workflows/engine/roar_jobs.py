@@ -15,7 +15,7 @@ from ..store.described import PREDICTED, Described
 from ..store.experiments import ROAR_EXTENT, Recipe
 from ..store.parts import KEY_DIGITS, Subject
 from ..store.run_folder import Store
-from ..train.fitting import Fit
+from ..train.recipe import Fit
 
 NO_EXPLAINER = "none"
 VERSION = 1

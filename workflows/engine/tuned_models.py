@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from swag.models import state_sha256, weights_sha256
 
 from ..store.files import Folder
+from .tuning_jobs import ROOT
 
-ROOT = "tuned"
 SHA256 = "weights_sha256"
 DAMAGE = (SafetensorError, RuntimeError, ValueError, LookupError, TypeError)
 

@@ -14,8 +14,9 @@ from ..config.identity import key_of
 from ..store.described import Described
 from ..store.parts import KEY_DIGITS, Cell, CellName, Subject
 from ..store.run_folder import Store
-from .tuned_models import ROOT
 
+ROOT = "tuned"
+"""The folder of fine-tuned models."""
 VERSION = 1
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from swag.stats import Floats, Integers, mean_of_present
 
-from ..data import Dataset
 from ..report.sections import Section
 from ..report.source import Run
 from ..store.experiments import MOST_METHODS
 from ..store.parts import Subject
 from .browser_pictures import Pictured, curves_of, placed
 from .gallery import OpenDataset, class_name, shown_images
+
+if TYPE_CHECKING:
+    from ..data import Dataset
 
 SHOWN = ("image_id", "explainer", "value", "target", "label", "prediction")
 MOST_NUMBERS = 600_000

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +17,6 @@ from PIL import Image
 
 from swag.channels import LUMA, shown_3HW
 
-from ..data import Dataset
 from ..errors import ImageError
 from ..report.figures import STYLE, literal
 from ..report.names import Labels
@@ -25,8 +24,11 @@ from ..report.source import Run
 from ..store.experiments import Experiment
 from ..store.parts import Subject
 
+if TYPE_CHECKING:
+    from ..data import Dataset
+
 Bytes = NDArray[np.uint8]
-OpenDataset = Callable[[str], Dataset | None]
+OpenDataset = Callable[[str], "Dataset | None"]
 
 SHOWN_QUANTILE = 0.99  # a few extreme pixels would leave the rest of a pixel method's map black
 GAP = 4

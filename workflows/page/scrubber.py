@@ -8,11 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-
-from swag.classifier import IMAGENET_MEAN
-from swag.curves.ranks import removal_step
 
 from ..report.names import Labels
 from ..report.source import Run
@@ -102,6 +98,10 @@ def _methods(
 
 
 def _steps(saliency_HW: NDArray[np.float32], steps: int) -> bytes:
+    import torch  # noqa: PLC0415 - most reports have no slider
+
+    from swag.curves.ranks import removal_step  # noqa: PLC0415
+
     step_1HW = removal_step(torch.from_numpy(saliency_HW.copy())[None], steps)
     return step_1HW.to(torch.uint8).numpy().tobytes()
 
@@ -109,6 +109,8 @@ def _steps(saliency_HW: NDArray[np.float32], steps: int) -> bytes:
 def _fill(run: Run, item: Shown, fill: str) -> list[int]:
     if fill == "black":
         return [0, 0, 0]
+    from swag.classifier import IMAGENET_MEAN  # noqa: PLC0415 - as above
+
     subject: Mapping[str, Any] = run.model(item.dataset, item.model)
     return [round(255 * channel) for channel in subject.get("mean", IMAGENET_MEAN)]
 

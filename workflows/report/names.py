@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from swag.catalog import EXPLAINERS
-
-from ..data import DATASETS
 from ..store.described import FOR_READERS, Described
+from . import known
 
 METHODS = {
     "random": "Random",
@@ -94,10 +91,7 @@ class Labels:
 
     def dataset(self, name: str) -> str:
         found = self._described.datasets.get(name, {}).get("class")
-        known = DATASETS.get(name)
-        if name in DATA and (known is None or found in {None, known.__name__}):
-            return DATA[name]
-        return name
+        return DATA[name] if name in DATA and found in {None, known.DATA[name]} else name
 
     def model(self, name: str, dataset: str) -> str:
         own = self._described.on.get(name, {}).get(dataset)
@@ -120,21 +114,17 @@ class Labels:
     def is_as_printed(self, method: str, column: Column) -> bool:
         """Tell whether a cell is of what the paper means by the names."""
         dataset, model, _ = column
-        known = METHODS.get(method), DATA.get(dataset), MODELS.get(model)
-        return known == (self.method(method), self.dataset(dataset), self.model(model, dataset))
+        meant = METHODS.get(method), DATA.get(dataset), MODELS.get(model)
+        return meant == (self.method(method), self.dataset(dataset), self.model(model, dataset))
 
     def _is_preset(self, name: str) -> bool:
         """Tell whether a method is the known one of its name, but for numbers that were set."""
         fields = self._described.explainers.get(name)
         if name not in METHODS:
             return False
-        preset = EXPLAINERS[name]
         if fields is None:
             return True
-        own, usual = flat(fields), flat(asdict(preset))  # type: ignore[call-overload]
-        words = {key: value for key, value in usual.items() if isinstance(value, str)}
-        words.pop("superpixels.implementation", None)
-        words |= {"class": type(preset).__name__}
+        own, words = flat(fields), known.METHODS[name]
         return "module" not in own and all(own.get(key) == word for key, word in words.items())
 
 

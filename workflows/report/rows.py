@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from swag.metrics.ground_truth import choose_overlap
-from swag.metrics.localisation import choose_alpha, is_held_out, is_wrong
+from swag.held_out import choose_alpha, choose_overlap, is_held_out, is_wrong
 from swag.stats import Floats
 
 from ..store.experiments import Roar

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from .. import __version__
 from ..errors import StorageError
@@ -73,6 +72,8 @@ class FailureFiles:
         return f"{failure.line} [{path}]"
 
     def _page(self, failure: Failure, befell: Mapping[str, str]) -> str:
+        import torch  # noqa: PLC0415 - whoever meets failures has it, whoever reads them need not
+
         versions = f"swagflow {__version__}, torch {torch.__version__}"
         about = {
             **befell,

@@ -16,8 +16,8 @@ from swag.rng import generator
 from ..data import Dataset
 from ..errors import ImageError, UserError
 from ..hardware import num_cores
-from .fitting import Fit
 from .process_group import ALONE, ProcessGroup
+from .recipe import Fit
 from .train_config import Augmentation
 
 

@@ -12,7 +12,7 @@ from ..config.fields import configured, mapping_of, require_known
 from ..config.load import apply_override, datasets_of, read_config
 from ..data import DatasetConfig
 from ..errors import UserError, as_user_error
-from .fitting import Fit
+from .recipe import Fit
 
 
 @dataclass(frozen=True, kw_only=True)
