@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -17,13 +17,14 @@ from swag.classifier import Classifier, frozen
 from swag.default import WITH_RELU, default_method
 from swag.denormals import flushed
 from swag.lookup import preset
+from swag.progress import Tell, on_stderr, watched
 from swag.protocols import Explainer, Metric
 from swag.signals import Signals
 from swag.targets import Target
 from swag.types import Batch, Score
 
 
-def explain(
+def explain(  # noqa: PLR0913 - each may be left out
     model: nn.Module | Classifier,
     images: Tensor,
     *,
@@ -31,6 +32,7 @@ def explain(
     target: str | int | Sequence[int] | Tensor | None = None,
     seed: int = 0,
     image_ids: Sequence[str] | None = None,
+    progress: bool | Tell = False,
     **classifier_options: Any,
 ) -> Tensor:
     """Return the saliency of every pixel for a model's decision.
@@ -48,6 +50,8 @@ def explain(
         seed: of what a method draws at random.
         image_ids: names of the images, by which random numbers are theirs; None: "0", "1", ... in
             their order, so that an image has others where it stands elsewhere.
+        progress: True: tell on stderr how far a method of many passes is; a function: it is told,
+            see `swag.progress.Tell`.
         classifier_options: `mean`, `std`, `cam_layer`, `batch_size`, `output` of `Classifier`,
             where `model` is not one already.
 
@@ -68,7 +72,8 @@ def explain(
         batch = _batch(classifier, images, target, seed, image_ids)
         with _channels_told(images):
             explainer = _explainer(_default(classifier, batch) if method is None else method)
-            saliency_BHW = explainer(Signals(classifier, batch, explainer.needs))
+            with _watched(classifier, explainer, len(batch), progress):
+                saliency_BHW = explainer(Signals(classifier, batch, explainer.needs))
     return saliency_BHW[0] if images.ndim == 3 else saliency_BHW
 
 
@@ -140,6 +145,19 @@ def _classifier(model: nn.Module | Classifier, options: Mapping[str, Any]) -> It
     _require_float32(model)
     with frozen(model):
         yield Classifier(model, **options)
+
+
+@contextmanager
+def _watched(
+    classifier: Classifier, explainer: Explainer, num_images: int, progress: bool | Tell
+) -> Iterator[None]:
+    """Tell inside the block how far the explainer is, where that is asked for."""
+    with ExitStack() as stack:
+        tell = None if isinstance(progress, bool) else progress
+        if progress is True:
+            tell = stack.enter_context(on_stderr(type(explainer).__name__))
+        stack.enter_context(watched(classifier, explainer, num_images, tell))
+        yield
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import get_args
 
@@ -63,6 +63,8 @@ class Classifier:
         self.copies = CopyPasses()
         """How `copies_logits` goes through the model; set it before the first pass of copies."""
         self._copies_model: nn.Module | None = None
+        self.tell: Callable[[int], None] | None = None
+        """Is told after each forward pass how many images it had; see `swag.progress`."""
         if len(mean) != len(std) or not len(mean):
             raise ValueError(
                 f"mean and std must have a number for each channel, got {len(mean)} and {len(std)}"
@@ -121,7 +123,12 @@ class Classifier:
         if not self._is_checked:
             check_outputs(logit_BK.detach(), self.output)
             self._is_checked = True
+        self._passed(len(logit_BK))
         return logit_BK
+
+    def _passed(self, count: int) -> None:
+        if self.tell is not None:
+            self.tell(count)
 
     @torch.no_grad()
     def all_logits(self, normalised_NCHW: Tensor) -> Tensor:
@@ -139,8 +146,11 @@ class Classifier:
             first_NCHW = normalised_NCHW[: self.batch_size]
             self._copies_model = arranged(self.model, self.copies.forward, first_NCHW, self.output)
         chunks = torch.split(normalised_NCHW, self.batch_size)
+        outputs = []
         with self.copies.numbers(self.device):
-            outputs = [self._copies_model(chunk) for chunk in chunks]
+            for chunk in chunks:
+                outputs.append(self._copies_model(chunk))
+                self._passed(len(chunk))
         return torch.cat([logits_of(found, self.output).float() for found in outputs])
 
     def scores(self, logit_BK: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ class Meter(Protocol):
     """Counts what is stored."""
 
     def advance(self, rows: int, note: str) -> None:
-        """Add to the count; `note` tells what it belongs to."""
+        """Add to the count, or with 0 only tell that work goes on; `note` says on what."""
 
 
 @contextmanager
@@ -80,7 +80,7 @@ class _Lines:
         left = (self._total - self._done) / max(rate, 1e-9)
         self._console.print(
             f"{self._what}: {self._done} of {self._total} {self._unit}, {rate:.3g}/s, "
-            f"ETA {duration(left)} ({note})",
+            f"ETA {duration(left) if self._done else 'unknown'} ({note})",
             soft_wrap=True,
         )
 

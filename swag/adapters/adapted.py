@@ -73,6 +73,11 @@ class Adapted:
         return hash((self.method, json.dumps(self.parameters, default=str), self.channels))
 
     @property
+    def about(self) -> str:
+        """What reports say of it."""
+        return f"{self._name} of the library {self.library}."
+
+    @property
     def _name(self) -> str:
         return self.method.partition(":")[2]
 

@@ -1,10 +1,12 @@
 """The methods of Google's PAIR saliency, on images in [0, 1] and the target's score.
 
-Guided IG is not among them: its code calls NumPy in a way that NumPy no longer knows.
+Guided IG asks for quantiles by a word that NumPy 2.4 no longer takes, so a copy of its code runs
+here, which asks by the word that took its place; the library itself stays as it is.
 """
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from torch import Tensor
 from swag.adapters.adapted import OneImage, names_of
 
 METHODS = (
-    "BlurIG", "GradCam", "GradientSaliency", "IntegratedGradients", "Occlusion", "XRAI",
+    "BlurIG", "GradCam", "GradientSaliency", "GuidedIG", "IntegratedGradients", "Occlusion", "XRAI",
 )  # fmt: skip
 TOLD = {"x_value", "call_model_function", "call_model_args", "x_baseline", "baselines", "segments",
         "base_attribution", "extra_parameters"}  # fmt: skip
@@ -73,7 +75,33 @@ def _model_of(image: OneImage) -> Any:
     return call
 
 
+class _NumPyOfThen:
+    """NumPy, whose `quantile` still takes `interpolation`, which is `method` now."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    @staticmethod
+    def quantile(values: np.ndarray, share: float, *, interpolation: Any) -> np.ndarray:
+        """Return the quantile that the library wants."""
+        return np.asarray(np.quantile(values, share, method=interpolation))
+
+
 def _class(method: str) -> Any:
     import saliency.core  # noqa: PLC0415 - not always installed
 
-    return getattr(saliency.core, method)
+    kind = getattr(saliency.core, method)
+    return _guided_ig(kind) if method == "GuidedIG" else kind
+
+
+def _guided_ig(kind: Any) -> Any:
+    """Return the class with its own code, in which NumPy is that of then."""
+    from saliency.core import guided_ig  # noqa: PLC0415
+
+    names = {**vars(guided_ig), "np": _NumPyOfThen()}
+
+    def copied(function: Any) -> FunctionType:
+        return FunctionType(function.__code__, names, argdefs=function.__defaults__)
+
+    names["guided_ig_impl"] = copied(guided_ig.guided_ig_impl)
+    return type(kind.__name__, (kind,), {"GetMask": copied(kind.GetMask)})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from swagflow.config.description import describe_benchmark
+from swagflow.config.description import _about, describe_benchmark
 from swagflow.config.load import load_benchmark, resolve
 from swagflow.engine.joining import reconcile
 from swagflow.errors import UserError
@@ -80,6 +81,34 @@ def test_docstrings_are_for_readers_alone() -> None:
     assert about == "Superpixels weighted by their mean gradient (Hartley et al., eq. 1)."
     assert "about" not in described.explainer("swag", "tiny_vgg")
     assert "about" not in described.metric("deletion")
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Two lines
+    make a paragraph.
+
+    And more.
+    """
+
+    about: object = None
+
+
+@dataclass(frozen=True)
+class Silent:
+    version: int = 1
+
+
+def test_what_a_class_says_of_itself_is_its_first_paragraph() -> None:
+    assert _about(Spoken()) == {"about": "Two lines make a paragraph."}
+    assert _about(Spoken(about="Itself,\nby   property.\n \nMore.")) == {
+        "about": "Itself, by property."
+    }
+    assert _about(Spoken(about=3)) == {"about": "Two lines make a paragraph."}
+    assert _about(Silent()) == {}
+    long = _about(Spoken(about="word " * 200))["about"]
+    assert len(long) <= 400
+    assert long.endswith("word \u2026")
 
 
 def test_how_remove_and_retrain_is_shown_is_no_recipe() -> None:

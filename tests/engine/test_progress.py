@@ -9,6 +9,7 @@ from rich.console import Console
 
 from swagflow import progress
 from swagflow.progress import duration, meter
+from tests.support.runs import Runner
 
 
 def told(*, terminal: bool) -> str:
@@ -32,6 +33,29 @@ def test_elsewhere_only_the_end_is_told_of_what_is_quick(monkeypatch: pytest.Mon
     assert line.endswith("ETA 0 s (second)")
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     assert len(told(terminal=False).splitlines()) == 2
+
+
+def test_what_goes_on_is_told_before_a_row_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    stream = io.StringIO()
+    with meter(Console(file=stream, width=120), 4, "toy") as bar:
+        bar.advance(0, "rise, 7%")
+    assert stream.getvalue() == "toy: 0 of 4 rows, 0/s, ETA unknown (rise, 7%)\n"
+
+
+def test_a_run_of_this_process_tells_how_far_a_method_is(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[tuple[int, str]] = []
+    monkeypatch.setattr(
+        progress._Lines, "advance", lambda _self, rows, note: notes.append((rows, note))
+    )
+    runner(explainers={"rise": {"num_masks": 40}}, metrics=["deletion"])
+    shares = [note for rows, note in notes if not rows]
+    assert len(shares) > 3
+    assert shares[0].startswith("squares/")
+    assert any(note.endswith("rise, 100%") for note in shares)
+    assert sum(rows for rows, _ in notes) > 0
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 from typing import Any
 
 import captum.attr
 import lime.lime_image
 import numpy as np
 import pytest
+import saliency.core
 import torch
+from saliency.core import guided_ig
 from torch import Tensor, nn
 from torchvision.models import vgg11
 
 import swag
+from swag.adapters import of_saliency
 from swag.adapters.adapted import SUPERPIXELS, Adapted
 from swag.adapters.names import LIBRARIES, all_names, methods_of
 from swag.classifier import Classifier
@@ -33,6 +37,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "captum:ShapleyValueSampling": {"n_samples": 1},
     "lime:image": {"num_samples": 40},
     "saliency:BlurIG": {"steps": 8},
+    "saliency:GuidedIG": {"x_steps": 8},
     "saliency:Occlusion": {"size": 60},
     "shap:PartitionExplainer": {"max_evals": 40},
     "torchcam:ISCAM": {"num_samples": 2},
@@ -170,6 +175,24 @@ def test_lime_is_limes(toy_signals: Signals) -> None:
     assert all(map_HW.unique().numel() > 1 for map_HW in maps_BHW)
     again = lime.lime_image.LimeImageExplainer
     assert explainer._module._class() is again
+
+
+def test_guided_ig_is_its_authors(toy_signals: Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a NumPy that took `interpolation`; and the library is left as it was."""
+    found_BHW = quick("saliency:GuidedIG")(toy_signals)
+    assert guided_ig.np is np
+    assert "GetMask" in vars(saliency.core.GuidedIG)
+    then = SimpleNamespace(**{**vars(np), "quantile": quantile_of_then})
+    monkeypatch.setattr(guided_ig, "np", then)
+    monkeypatch.setattr(of_saliency, "_guided_ig", lambda kind: kind)
+    torch.testing.assert_close(quick("saliency:GuidedIG")(toy_signals), found_BHW, rtol=0, atol=0)
+    assert found_BHW.abs().sum() > 0
+
+
+def quantile_of_then(values: np.ndarray, share: float, interpolation: str) -> Any:
+    """The largest value that at most so large a share of the others is below."""
+    assert interpolation == "lower"
+    return np.sort(values, axis=None)[int(np.floor(share * (values.size - 1)))]
 
 
 @pytest.mark.slow

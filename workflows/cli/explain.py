@@ -67,6 +67,7 @@ def explain_image(
     import swag
     from swag.catalog import EXPLAINERS
     from swag.models import ModelSpec, load_classifier, preparation
+    from swag.progress import on_stderr, watched
 
     from ..config.presets import preset_of
     from ..engine.preparing import frame_of
@@ -89,7 +90,11 @@ def explain_image(
         image_BCHW=picture[None].to(device), image_ids=(image.name,), **_target(target, device)
     )
     signals = swag.Signals(classifier, batch, explainer.needs)
-    with as_user_error():
+    with (
+        as_user_error(),
+        on_stderr(chosen_method) as tell,
+        watched(classifier, explainer, 1, tell),
+    ):
         saliency_HW = explainer(signals)[0].cpu().numpy()
     chosen = int(signals.target_B[0])
     probability = float(signals.probability_BK[0, chosen])

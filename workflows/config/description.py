@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any
 
 from swag.protocols import TunedMetric, needs_of, passes_of, reads_layer, shared_passes
@@ -11,6 +13,9 @@ from ..store.described import PASSES, READS_LAYER, TUNED_WITH, Described, Fields
 from ..store.parts import Subject
 from .benchmark import Benchmark
 from .identity import describe
+
+MOST_CHARACTERS = 400
+"""Of what a class says of itself."""
 
 
 def describe_benchmark(
@@ -85,8 +90,16 @@ def _passes(explainer: object) -> dict[str, int]:
 
 
 def _about(configured: object) -> dict[str, str]:
-    """Return the first line of a class's docstring, unless `dataclass` made it."""
-    text = (type(configured).__doc__ or "").strip()
-    if not text or text.startswith(f"{type(configured).__name__}("):
-        return {}
-    return {"about": text.splitlines()[0].strip()}
+    """Return what it says of itself, else its class's docstring unless `dataclass` made that.
+
+    Of either the first paragraph, in one line.
+    """
+    kind = type(configured)
+    said = getattr(configured, "about", None)
+    text = said if isinstance(said, str) else ""
+    if not text.strip() and not (kind.__doc__ or "").startswith(f"{kind.__name__}("):
+        text = kind.__doc__ or ""
+    paragraph = re.split(r"\n\s*\n", text.strip(), maxsplit=1)[0]
+    return (
+        {"about": shorten(paragraph, MOST_CHARACTERS, placeholder=" \u2026")} if paragraph else {}
+    )

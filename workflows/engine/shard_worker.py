@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from swag.progress import watched
 from swag.types import Score
 
 from ..config.benchmark import Benchmark
@@ -39,7 +40,7 @@ class ShardWorker:
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
         self._workshop = Workshop(benchmark, uri, device)
-        self.tell: Callable[[int, str], None] = _tell_nobody
+        self.tell: Callable[[int, str], None] | None = None
 
     def prefetch(self, shard: Shard) -> None:
         """Begin to decode a shard's images, while another shard may be computed."""
@@ -55,12 +56,11 @@ class ShardWorker:
 
     def run_task(self, bench: Bench, task: Task) -> int:
         """Store a task's masks and scores; return how many rows have an error."""
-        num_images = len(bench.shard.image_ids)
         explained = attempt(lambda: self._explained(bench, task))
         if isinstance(explained, Failure):
             return self._workshop.spoil(bench, task, explained)
         if task.stored_parts is None:
-            self.tell(num_images, f"{bench.shard.subject}: {task.explainer}")
+            self._tell_stored(bench, task)
         rows = bench.rows(explained.lost)
         num_bad = sum(error is not None for error in rows.errors)
         num_errors = num_bad * (task.stored_parts is None)
@@ -72,8 +72,17 @@ class ShardWorker:
                 kept = _without(score, explained.lost)
                 self._workshop.store.write_scores(cell, bench.shard.span, rows, kept)
                 num_errors += num_bad
-            self.tell(num_images, f"{bench.shard.subject}: {task.explainer}")
+            self._tell_stored(bench, task)
         return num_errors
+
+    def _tell_stored(self, bench: Bench, task: Task) -> None:
+        if self.tell:
+            self.tell(len(bench.shard.image_ids), f"{bench.shard.subject}: {task.explainer}")
+
+    def _tell_share(self, what: str, done: int, total: int | None) -> None:
+        """Tell how far a method is with the shard; no row is stored by that."""
+        if self.tell and total:
+            self.tell(0, f"{what}, {done / total:.0%}")
 
     def _score(self, bench: Bench, cell: Cell, saliency_BHW: Tensor) -> Score:
         """Return a metric's score, by the model that was fine-tuned for it where one is."""
@@ -93,7 +102,12 @@ class ShardWorker:
         explainer = self._workshop.benchmark.explainer(task.explainer, bench.shard.model)
         batch = bench.signals.batch
         start = time.perf_counter()
-        with unchanged(bench.signals.classifier.model):
+        classifier = bench.signals.classifier
+        told = partial(self._tell_share, f"{bench.shard.subject}: {task.explainer}")
+        with (
+            unchanged(classifier.model),
+            watched(classifier, explainer, len(batch), told if self.tell else None),
+        ):
             saliency_BHW = require_saliency(explainer(bench.signals), batch.image_BCHW)
         finite_B = torch.isfinite(saliency_BHW).flatten(1).all(1).tolist()
         seconds = (time.perf_counter() - start) / len(batch)
@@ -123,10 +137,6 @@ class ShardWorker:
         saliency_BHW = torch.stack([maps.get(i, blank_HW) for i in batch.image_ids])
         lost = {n: NOT_STORED for n, i in enumerate(batch.image_ids) if i not in maps}
         return _Explained(saliency_BHW.to(self._workshop.device), lost)
-
-
-def _tell_nobody(_rows: int, _what: str) -> None:
-    """A worker elsewhere tells by its report."""
 
 
 @dataclass(frozen=True)

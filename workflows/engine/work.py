@@ -56,7 +56,7 @@ class Worker(Protocol[ItemT_contra, ReportT_co]):
 class Telling(Protocol):
     """A worker that tells of rows before all of a piece of work is done."""
 
-    tell: Callable[[int, str], None]
+    tell: Callable[[int, str], None] | None
 
 
 def run_ahead(

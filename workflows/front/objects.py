@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass
+from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
@@ -54,6 +56,11 @@ class GivenExplainer:
     def __post_init__(self, call: Explain | None) -> None:
         object.__setattr__(self, "call", call)
 
+    @property
+    def about(self) -> str:
+        """What the function says of itself."""
+        return _docstring(getattr(self, "call"))  # noqa: B009
+
     def __call__(self, signals: Signals) -> Tensor:
         call = cast(Explain, getattr(self, "call"))  # noqa: B009 - mypy knows no InitVar
         images = signals.normalised_BCHW.detach().clone()
@@ -77,6 +84,11 @@ class GivenMetric:
 
     def __post_init__(self, call: Judge | None) -> None:
         object.__setattr__(self, "call", call)
+
+    @property
+    def about(self) -> str:
+        """What the function says of itself."""
+        return _docstring(getattr(self, "call"))  # noqa: B009
 
     def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
         call = cast(Judge, getattr(self, "call"))  # noqa: B009
@@ -123,6 +135,13 @@ class Called(nn.Module):
 
     def forward(self, image_BCHW: Tensor) -> Any:
         return self.function(image_BCHW)
+
+
+def _docstring(function: object) -> str:
+    """Return that of the author's function, of which a partial one is made; else of its class."""
+    while isinstance(function, partial):
+        function = function.func
+    return "" if function is None else inspect.getdoc(function) or ""
 
 
 def image_id(index: int) -> str:
