@@ -132,7 +132,7 @@ def with_slic(explainer: Explainer, implementation: str | None) -> Explainer:
 def passes_of(explainers: Sequence[Explainer]) -> Passes:
     """Grad-CAM demands no backward pass: it ends above the features, where there is little."""
     needs = frozenset[str]().union(*(explainer.needs for explainer in explainers))
-    return Passes(int(bool(needs)), len(needs - {"layer"}))
+    return Passes(int(bool(needs)), len(needs - {"layer", "layer_activation"}))
 
 
 def peer_tasks(classifier: Classifier, batch: Batch) -> list[Task]:

@@ -40,7 +40,7 @@ class Explainer(Protocol):
 
     @property
     def needs(self) -> frozenset[str]:
-        """Gradient signals it reads, so that one pass can compute those of all explainers."""
+        """Signals of `swag.signals.SIGNALS` that it reads, so that one pass computes all of them."""
 
     def __call__(self, signals: Signals) -> Tensor:
         """Return saliency_BHW: float32, finite, on the batch's device."""
@@ -183,7 +183,8 @@ def needs_of(item: object) -> frozenset[str]:
 
 def reads_layer(explainer: object) -> bool:
     """Return whether an explainer's maps depend on which layer Grad-CAM takes."""
-    return bool(getattr(explainer, "reads_layer", "layer" in needs_of(explainer)))
+    of_layer = needs_of(explainer) & {"layer", "layer_activation"}
+    return bool(getattr(explainer, "reads_layer", of_layer))
 
 
 def shared_passes(needs: frozenset[str]) -> Passes:

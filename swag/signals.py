@@ -21,6 +21,9 @@ from swag.types import Batch
 
 T = TypeVar("T")
 GRADIENTS = frozenset({"gradient", "guided_gradient", "layer"})
+SIGNALS = GRADIENTS | {"layer_activation"}
+"""What methods may announce: gradients, and a layer's activation, which a forward pass alone has.
+`layer` is its activation and its gradient."""
 
 
 class Explains(Protocol):
@@ -38,10 +41,10 @@ class Signals:
     Args:
         classifier: the model under study.
         batch: images on the classifier's device.
-        needs: gradient signals that will be asked for (of `GRADIENTS`). The first one asked for
-            computes them all: one forward pass, one backward pass for `gradient` and `layer`
-            together, one for `guided_gradient`. What is not announced costs a pass of its own, and
-            so does the rest where a model refuses one of them.
+        needs: signals that will be asked for (of `SIGNALS`). The first one asked for computes them
+            all: one forward pass, one backward pass for `gradient` and `layer` together, one for
+            `guided_gradient`, none for `layer_activation`. What is not announced costs a pass of
+            its own, and so does the rest where a model refuses one of them.
     """
 
     def __init__(
@@ -55,10 +58,8 @@ class Signals:
         self.classifier = classifier
         self.batch = batch
         self._needs = frozenset(needs)
-        if unknown := self._needs - GRADIENTS:
-            raise ValueError(
-                f"unknown gradient signals {sorted(unknown)}; known: {sorted(GRADIENTS)}"
-            )
+        if unknown := self._needs - SIGNALS:
+            raise ValueError(f"unknown signals {sorted(unknown)}; known: {sorted(SIGNALS)}")
         self._computed: dict[str, Tensor] = {}
         self._memory: dict[Hashable, object] = {}
         self._explainer: Explains | None = None
@@ -147,8 +148,7 @@ class Signals:
     @property
     def layer_activation_BFhw(self) -> Tensor:
         """Output of Grad-CAM's layer."""
-        self._gradient("layer")
-        return self._computed["layer_activation"]
+        return self._gradient("layer_activation")
 
     @property
     def layer_gradient_BFhw(self) -> Tensor:
@@ -207,20 +207,22 @@ class Signals:
         self, x_BCHW: Tensor, target_B: Tensor | None, names: frozenset[str]
     ) -> dict[str, Tensor]:
         with recording():
-            x_BCHW = x_BCHW.detach().clone().requires_grad_(names != {"layer"})
-            logits_BK, layer = self._forward(x_BCHW, with_layer="layer" in names)
+            of_layer = names & {"layer", "layer_activation"}
+            x_BCHW = x_BCHW.detach().clone().requires_grad_(names != of_layer)
+            logits_BK, layer = self._forward(x_BCHW, with_layer=bool(of_layer))
             if target_B is None:
                 target_B = ranked_class(logits_BK.detach(), self.batch.target_place)
             require_classes(target_B, logits_BK)
             score = logits_BK.gather(1, target_B.clone()[:, None]).sum()
             guided = "guided_gradient" in names
             result = {"logit": logits_BK.detach()}
-            wanted = ([x_BCHW] if "gradient" in names else []) + layer
+            layout = cast(Layout, layout_of(layer[0].shape, x_BCHW.shape[2:])) if layer else None
+            if layout is not None:
+                result["layer_activation"] = layout.map_BFhw(layer[0].detach())
+            wanted = ([x_BCHW] if "gradient" in names else []) + layer * ("layer" in names)
             if wanted:
                 gradients = list(torch.autograd.grad(score, wanted, retain_graph=guided))
-                if layer:
-                    layout = cast(Layout, layout_of(layer[0].shape, x_BCHW.shape[2:]))
-                    result["layer_activation"] = layout.map_BFhw(layer[0].detach())
+                if layout is not None and "layer" in names:
                     result["layer"] = layout.map_BFhw(gradients.pop())
                 if gradients:
                     result["gradient"] = gradients.pop()

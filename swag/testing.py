@@ -25,7 +25,7 @@ from swag.protocols import (
     judging_passes,
     shared_passes,
 )
-from swag.signals import GRADIENTS, Signals
+from swag.signals import SIGNALS, Signals
 from swag.toys import MEAN, STD, Counted, small_cnn, small_images
 from swag.types import Batch, Kind, Score
 
@@ -68,8 +68,8 @@ def check_explainer(explainer: object, *, model: nn.Module | None = None) -> Non
     wrong = list(_of_form(explainer))
     if explainer.kind not in get_args(Kind):
         wrong.append(f"kind is {explainer.kind!r}, wanted one of {', '.join(get_args(Kind))}")
-    if unknown := explainer.needs - GRADIENTS:
-        raise ContractError(f"needs has {sorted(unknown)}; known: {', '.join(sorted(GRADIENTS))}")
+    if unknown := explainer.needs - SIGNALS:
+        raise ContractError(f"needs has {sorted(unknown)}; known: {', '.join(sorted(SIGNALS))}")
     own: Explainer = explainer
 
     def explained(signals: Signals) -> Tensor:
@@ -136,7 +136,7 @@ def _watched(
     counted = Counted(model)
     batch = _batch()
     signals = Signals(_classifier(counted, 8), batch, needs)
-    if "layer" in needs:
+    if needs & {"layer", "layer_activation"}:
         signals.classifier.layer(batch.image_BCHW[:1])  # a few passes to find it, once a model
         counted.forwards.clear()
         counted.backwards.clear()

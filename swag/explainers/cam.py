@@ -120,7 +120,7 @@ class ScoreCAM:
 
     version: ClassVar[int] = 1
     kind: ClassVar[Kind] = "region"
-    needs: ClassVar[frozenset[str]] = frozenset({"layer"})
+    needs: ClassVar[frozenset[str]] = frozenset({"layer_activation"})
 
     num_channels: int = 512
     """At most; of a layer with more those that vary most from cell to cell. VGG16 has 512."""

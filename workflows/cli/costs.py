@@ -10,6 +10,7 @@ NEEDS = {
     "gradient": "gradients",
     "guided_gradient": "ReLUs",
     "layer": "a layer whose output is a map",
+    "layer_activation": "a layer whose output is a map",
 }
 
 
