@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # As many tests at once as there are processors, each with one thread.
-FAST := OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
+FAST := $(PYTEST) -n auto --dist worksteal
 # Two files at once: most of these tests wait for processes that they start.
-SLOW := $(BIN)/pytest -n 2 --dist loadfile -m 'slow and not gpu' --timeout 900
+SLOW := $(PYTEST) -n 2 --dist loadfile -m 'slow and not gpu' --timeout 900
 
 .DEFAULT_GOAL := help
 .PHONY: help benchmark bench test check fast format lint types slow docs chaos clean
