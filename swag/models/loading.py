@@ -18,6 +18,7 @@ from swag.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
 from swag.lookup import lookup, nearest
 from swag.models.hf_models import PREFIX as HF_PREFIX
 from swag.models.hf_models import HuggingFaceModel
+from swag.models.outline import outlined
 from swag.models.pypi_models import PREFIX as PYPI_PREFIX
 from swag.models.pypi_models import PyPIModel
 from swag.models.spec import GivenModel, ModelSpec
@@ -264,7 +265,7 @@ def _num_classes(spec: ModelSpec, state: State) -> int | None:
     """Return how many classes the weights are for: the length of the model's last parameter."""
     if _is_own(spec):
         return spec.num_classes
-    with torch.device("meta"):
+    with outlined():
         *_, (last, parameter) = _build(spec, None).named_parameters()
     return len(state.get(last, parameter))
 

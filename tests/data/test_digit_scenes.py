@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from swagflow.data import DATASETS, DigitScenes, digit_scenes
 from swagflow.data.digit_scenes import NUM_IMAGES, SIZE, _sources, tight_box_14
@@ -103,7 +104,10 @@ def test_neither_digits_nor_photographs_are_in_both_splits() -> None:
         return {digit.tobytes() for digit in sources.digit_NHW}  # type: ignore[attr-defined]
 
     assert not digits(train) & digits(validation)
-    assert len(train.digit_NHW) + len(validation.digit_NHW) == 1797
+    digit_NHW, label_N = load_digits().images, load_digits().target
+    assert np.array_equal(validation.digit_NHW, 15 * digit_NHW[3::4])
+    assert np.array_equal(validation.label_N, label_N[3::4])
+    assert len(train.digit_NHW) + len(validation.digit_NHW) == len(digit_NHW) == 1797
     pixels = [{image.tobytes() for image in s.photographs} for s in (train, validation)]
     assert not pixels[0] & pixels[1]
     assert all(min(image.size) >= SIZE for image in train.photographs + validation.photographs)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torchvision.models import GoogLeNet
 
 from swag.models import ModelSpec, load_classifier, load_model, model_names, weights_sha256
+from swag.models.loading import _build
+from swag.models.outline import outlined
 from swag.models.tiny import TINY, tiny_resnet, tiny_vgg
 from swagflow.data import DigitScenes
 from tests.swag.test_weights_files import Malicious, sha, state_of
@@ -247,3 +249,15 @@ def test_names() -> None:
     assert {"tiny_vgg", "tiny_resnet", "vgg16", "resnet50", "densenet121"} <= set(names)
     assert names == sorted(names)
     assert not {"fcn_resnet50", "raft_large", "r3d_18"} & set(names)
+
+
+@pytest.mark.parametrize("name", ["tiny_resnet", "resnet18", "timm/vit_tiny_patch16_224"])
+def test_an_outline_is_the_models_without_values(name: str) -> None:
+    spec = ModelSpec(architecture=name, weights="random:0", num_classes=5)
+    model = load_model(spec)
+    with outlined():
+        outline = _build(spec, 5)
+    state = outline.state_dict()
+    assert all(tensor.is_meta for tensor in state.values())
+    shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
+    assert {key: tensor.shape for key, tensor in state.items()} == shapes

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.markup import escape
 
-from ..page import build_report
-from ..page.gallery import OpenDataset
-from ..report.source import Run
 from ..store.compaction import Compactor
 from ..store.failures import ReadOnce
 from ..store.freshness import forget_drawn, is_drawn, mark_drawn, rows_key
 from ..store.run_folder import Store
+
+if TYPE_CHECKING:
+    from ..page.gallery import OpenDataset
 
 
 def draw(
@@ -32,6 +34,9 @@ def draw(
     if not anew and is_drawn(store, key):
         look_over(settled)
         return settled, []
+    from ..page import build_report  # noqa: PLC0415 - and so Matplotlib, which takes seconds
+    from ..report.source import Run  # noqa: PLC0415 - likewise
+
     run = Run(settled)
     run.read()
     settled.read_roar()
