@@ -47,7 +47,8 @@ def test_how_far_a_run_is_and_its_report_are_told_without_pytorch(tmp_path: Path
     done = python(COMMANDS.format(calls=[["status", run], ["report", run]]) + IMPORTED)
     assert exit_codes(done) == [0, 0], done.stderr
     imported = done.stdout.splitlines()[-1]
-    assert "pyarrow" in imported and "torch" not in imported
+    assert "pyarrow" in imported
+    assert "torch" not in imported
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

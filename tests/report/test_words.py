@@ -38,7 +38,7 @@ def test_known_methods_are_those_of_the_catalogue(name: str) -> None:
 
 
 def test_known_data_sets_are_those_of_configurations() -> None:
-    assert known.DATA == {name: kind.__name__ for name, kind in DATASETS.items()}
+    assert {name: kind.__name__ for name, kind in DATASETS.items()} == known.DATA
     assert known.METHODS.keys() == names.METHODS.keys()
     assert known.DATA.keys() >= names.DATA.keys()
 
