@@ -104,6 +104,10 @@ class Plan:
         return sum(shard.num_rows for shard in self.shards)
 
 
+def _first(part: Part) -> int:
+    return part.first
+
+
 @dataclass(frozen=True)
 class CellState:
     """What of a cell is wanted and what of it is stored."""
@@ -132,7 +136,13 @@ class CellState:
 
     def paths(self, first: int, end: int) -> tuple[str, ...]:
         """Return the parts that have rows from `first` on and before `end`."""
-        return tuple(part.path for part in self.parts if part.first < end and part.last >= first)
+        begin = bisect_right(self.parts, first, key=_first)
+        # Those before may be of the same rows, where a compaction was killed; they rarely are.
+        while begin and self.parts[begin - 1].last >= first:
+            begin -= 1
+        return tuple(
+            part.path for part in self.parts[begin : bisect_left(self.parts, end, key=_first)]
+        )
 
     @property
     def is_changed(self) -> bool:
