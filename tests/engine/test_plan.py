@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import given
@@ -103,13 +104,39 @@ def test_a_new_metric_reads_masks_that_were_stored_in_two_goes() -> None:
     assert shard.tasks[0].stored_parts == (masks[2],)
 
 
-def test_what_lies_behind_a_lost_part_is_computed_with_it() -> None:
+def test_a_lost_part_alone_is_computed_again() -> None:
     first = parts_of(plan_of(benchmark(), 6, []))
     done = first + parts_of(plan_of(benchmark(), 8, first))
     lost = [part for part in done if part.first != 4]
     plan = plan_of(benchmark(), 8, lost)
-    assert [shard.span for shard in plan.shards] == [(4, 7)]
-    assert set(plan.outdated) == {part.path for part in lost if part.first == 6}
+    assert [shard.span for shard in plan.shards] == [(4, 5)]
+    assert plan.outdated == ()
+
+
+@given(st.data())
+def test_another_size_of_shards_computes_nothing_twice(data: st.DataObject) -> None:
+    """Every position of every cell is covered once, by whatever sizes a run went on with."""
+    parts: list[Part] = []
+    for size in data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=4)):
+        new = parts_of(plan_of(replace(benchmark(), shard_size=size), 13, parts))
+        parts += [part for part in new if data.draw(st.booleans(), label=part.path)]
+    plan = plan_of(benchmark(), 13, parts)
+    counts = Counter(
+        (part.cell, position)
+        for part in parts + parts_of(plan)
+        for position in range(part.first, part.last + 1)
+    )
+    assert set(counts.values()) == {1}
+    assert len(counts) == 4 * 13
+    assert plan.num_rows == 4 * 13 - sum(part.num_rows for part in parts)
+    assert plan.outdated == ()
+    masks = {part.path: part for part in parts if part.cell.metric is None}
+    for shard in plan.shards:
+        for task in shard.tasks:
+            if task.stored_parts is not None:
+                held = [masks[path] for path in task.stored_parts]
+                found = {n for part in held for n in range(part.first, part.last + 1)}
+                assert found >= set(range(shard.first, shard.span[1] + 1))
 
 
 def test_a_changed_field_is_a_new_cell_and_outdates_the_old_one() -> None:

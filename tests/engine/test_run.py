@@ -126,7 +126,7 @@ def test_rows_with_errors_can_be_tried_again(runner: Runner) -> None:
         (["datasets.squares.generation=1"], r"its subjects.squares/toy.dataset is"),
         (["model.weights=random:1"], r"its subjects.squares/toy.model.weights_sha256 is"),
         (["seed=1"], r"its seed is 0, and 1 is asked for"),
-        (["shard_size=5"], r"its shard_size is 4"),
+        (["batch_size=5"], r"its batch_size is 32"),
         (["name=other"], r"its name is 'toy', and 'other'"),
     ],
 )

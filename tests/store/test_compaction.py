@@ -21,7 +21,7 @@ from swagflow.cli.compact import compact_run
 from swagflow.engine.plan import cell_of
 from swagflow.engine.status import status_of
 from swagflow.errors import UserError
-from swagflow.store import compaction
+from swagflow.store import compaction, parquet
 from swagflow.store.compaction import Compacted, Compactor, compact
 from swagflow.store.failures import failed_rows, forget_errors
 from swagflow.store.files import Folder
@@ -92,7 +92,7 @@ def test_large_parts_have_a_bound_and_row_groups(
 ) -> None:
     before = held(store)
     monkeypatch.setattr(compaction, "PART_BYTES", 1500)
-    monkeypatch.setattr(compaction, "GROUP_BYTES", 400)
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 400)
     compact(store, store.read_benchmark())
     masks = [part for part in store.parts() if part.cell.metric is None]
     assert [(part.first, part.last) for part in masks[:3]] == [(0, 7), (8, 15), (16, 17)]
@@ -170,7 +170,7 @@ def spoil(store: Store, cell: Cell) -> None:
 def test_of_a_damaged_large_part_the_shards_that_can_be_read_stay(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compaction, "GROUP_BYTES", 600)
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 600)
     before = held(store)
     described = store.read_benchmark()
     compact(store, described)

@@ -39,9 +39,9 @@ class Benchmark:
     target: str = PREDICTED
     """Which class of an image is explained; see `swag.targets.Target`."""
     shard_size: int = 32
-    """Images per part file, and per pass of the shared signals' memory."""
+    """Images per part file."""
     batch_size: int = 32
-    """Images per model pass."""
+    """Images that are explained together, and per model pass."""
     forward: Forward = "folded"
     """How perturbed copies go through a model, which changes no number beyond rounding."""
     precision: Precision = "float32"

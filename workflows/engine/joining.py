@@ -10,7 +10,7 @@ from ..store.described import CAM_LAYER, FOR_READERS, Described
 from ..store.experiments import ROAR_EXTENT, Experiment
 from ..store.run_folder import BENCHMARK, Store
 
-FIXED = ("name", "seed", "target", "shard_size", "batch_size", "precision")
+FIXED = ("name", "seed", "target", "batch_size", "precision")
 EXTENT = {
     "roar": ROAR_EXTENT,
     "tuning": (),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Literal
 
 from ..config.identity import key_of
 from ..store.described import FLOAT32, PREDICTED, Described
-from ..store.parts import KEY_DIGITS, Cell, CellName, Part, Subject, by_cell
+from ..store.parts import KEY_DIGITS, Cell, CellName, Part, Subject, by_cell, pieces
 from .tuning_jobs import tuned_model
 
 Reason = Literal["missing", "changed"]
@@ -66,6 +67,13 @@ class Shard:
             for number, (first, last) in enumerate(pairwise(edges), 1)
         )
 
+    def slices(self, size: int) -> tuple[Shard, ...]:
+        """Return shards of at most `size` images that follow each other."""
+        return tuple(
+            replace(self, first=self.first + begin, image_ids=self.image_ids[begin : begin + size])
+            for begin in range(0, len(self.image_ids), size)
+        )
+
     @property
     def span(self) -> tuple[int, int]:
         return self.first, self.first + len(self.image_ids) - 1
@@ -96,6 +104,10 @@ class Plan:
         return sum(shard.num_rows for shard in self.shards)
 
 
+def _first(part: Part) -> int:
+    return part.first
+
+
 @dataclass(frozen=True)
 class CellState:
     """What of a cell is wanted and what of it is stored."""
@@ -106,12 +118,31 @@ class CellState:
     parts: tuple[Part, ...]
     """Those that count, in order."""
     outdated: tuple[Part, ...]
-    """Those of another key, or behind a gap."""
+    """Those of another key, or whose rows others have."""
 
     @property
     def num_held(self) -> int:
-        ends = (min(part.last + 1, self.num_wanted) - part.first for part in self.parts)
-        return sum(max(end, 0) for end in ends)  # a part may lie behind what is wanted now
+        return self.num_wanted - sum(end - first for first, end in self.missing(self.num_wanted))
+
+    def missing(self, num_images: int) -> list[tuple[int, int]]:
+        """Return where its parts leave gaps among so many images: each first, and end exclusive."""
+        found, reached = [], 0
+        for part in self.parts:
+            if part.first > reached:
+                found.append((reached, min(part.first, num_images)))
+            reached = max(reached, part.last + 1)
+        found.append((reached, num_images))
+        return [(first, end) for first, end in found if first < end]
+
+    def paths(self, first: int, end: int) -> tuple[str, ...]:
+        """Return the parts that have rows from `first` on and before `end`."""
+        begin = bisect_right(self.parts, first, key=_first)
+        # Those before may be of the same rows, where a compaction was killed; they rarely are.
+        while begin and self.parts[begin - 1].last >= first:
+            begin -= 1
+        return tuple(
+            part.path for part in self.parts[begin : bisect_left(self.parts, end, key=_first)]
+        )
 
     @property
     def is_changed(self) -> bool:
@@ -151,7 +182,7 @@ def cell_states(described: Described, parts: Iterable[Part]) -> dict[CellName, C
             cell = cell_of(described, name)
             found = stored.get(name, [])
             same = [part for part in found if part.key == cell.key[:KEY_DIGITS]]
-            kept = _without_gaps(same, described.shard_size)
+            kept = [piece.part for piece in pieces(same)]
             paths = {part.path for part in kept}
             rest = [part for part in found if part.path not in paths]
             states[name] = CellState(cell, num_images, tuple(kept), tuple(rest))
@@ -190,57 +221,43 @@ def make_plan(
     return Plan.of(shards, states.values())
 
 
-def _without_gaps(parts: Iterable[Part], shard_size: int) -> list[Part]:
-    """Return the parts that fill each aligned slice from its beginning, without gap or overlap.
-
-    A part behind a lost one is computed again together with it.
-    """
-    kept: list[Part] = []
-    reached = 0
-    for part in sorted(parts, key=lambda part: (part.first, -part.last)):
-        if part.first == reached or (part.first > reached and part.first % shard_size == 0):
-            kept.append(part)
-            reached = part.last + 1
-    return kept
-
-
 def _shards(
     states: Mapping[CellName, CellState], image_ids: Sequence[str], size: int
 ) -> list[Shard]:
-    """Return one shard for each aligned slice of a subject's images with something missing.
+    """Return shards for all that a subject's cells lack: slices of `size` images at most.
 
-    A slice that is stored in part, because fewer images were asked for once, gives a shard for each
-    different place where its cells go on.
+    What cells lack at the same positions shares a shard. Slices are aligned, and divided where
+    what one of an explainer's cells lacks begins or ends inside.
     """
-    slices = {name: _by_slice(state.parts, size) for name, state in states.items()}
+    missing = {name: state.missing(len(image_ids)) for name, state in states.items()}
+    edges: dict[str, set[int]] = {}
+    for name, spans in missing.items():
+        edges.setdefault(name.explainer, set()).update(chain.from_iterable(spans))
+    ordered = {explainer: sorted(own) for explainer, own in edges.items()}
+    todo: dict[tuple[int, int], dict[str, list[CellName]]] = {}
+    for name, spans in missing.items():
+        for span in spans:
+            for piece in _divided(span, ordered[name.explainer], size):
+                todo.setdefault(piece, {}).setdefault(name.explainer, []).append(name)
     shards = []
-    for begin in range(0, len(image_ids), size):
-        end = min(begin + size, len(image_ids))
-        held = {name: parts.get(begin, []) for name, parts in slices.items()}
-        reached = {name: max([begin, *(part.last + 1 for part in held[name])]) for name in states}
-        for start in sorted({position for position in reached.values() if position < end}):
-            todo: dict[str, list[CellName]] = {}
-            for name, position in reached.items():
-                if position == start:
-                    todo.setdefault(name.explainer, []).append(name)
-            tasks = []
-            for names in todo.values():
-                masks = names[0].masks
-                stored = None
-                if reached[masks] >= end:
-                    stored = tuple(part.path for part in held[masks] if part.last >= start)
-                tasks.append(_task([states[name] for name in names], states[masks].cell, stored))
-            shards.append(Shard(names[0].subject, start, tuple(image_ids[start:end]), tuple(tasks)))
+    for (first, end), by_explainer in sorted(todo.items()):
+        tasks = []
+        for names in by_explainer.values():
+            masks = states[names[0].masks]
+            # Masks are there for all of a piece or for nothing of it.
+            there = None if masks.cell.name in names else masks.paths(first, end)
+            tasks.append(_task([states[name] for name in names], masks.cell, there))
+        ids = tuple(image_ids[first:end])
+        shards.append(Shard(names[0].subject, first, ids, tuple(tasks)))
     return shards
 
 
-def _by_slice(parts: Iterable[Part], shard_size: int) -> dict[int, list[Part]]:
-    """Return the parts of each aligned slice by its first position; large ones are of many."""
-    found: dict[int, list[Part]] = {}
-    for part in parts:
-        for begin in range(part.first - part.first % shard_size, part.last + 1, shard_size):
-            found.setdefault(begin, []).append(part)
-    return found
+def _divided(span: tuple[int, int], edges: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
+    """Yield the pieces of a span, each without its end, cut at rising edges and aligned slices."""
+    first, end = span
+    aligned = range(first - first % size + size, end, size)
+    inside = edges[bisect_right(edges, first) : bisect_left(edges, end)]
+    yield from pairwise(sorted({first, *aligned, *inside, end}))
 
 
 def _task(todo: Sequence[CellState], masks: Cell, stored_parts: tuple[str, ...] | None) -> Task:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -41,39 +41,58 @@ class ShardWorker:
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
         self._workshop = Workshop(benchmark, uri, device)
         self.tell: Callable[[int, str], None] | None = None
+        self._damaged: dict[str, Task] = {}
+        """Of the shard in work, by explainer: whose stored masks cannot be read."""
 
     def prefetch(self, shard: Shard) -> None:
         """Begin to decode a shard's images, while another shard may be computed."""
-        self._workshop.loader.begin(shard)
+        self._workshop.loader.begin(shard.slices(self._batch_size)[0])
+
+    @property
+    def _batch_size(self) -> int:
+        return self._workshop.benchmark.batch_size
 
     def run(self, shard: Shard) -> ShardReport:
-        """Compute and store what the shard's tasks ask for, part by part."""
-        return self._workshop.run(shard, self.run_task)
+        """Compute and store what the shard's tasks ask for: batch by batch, each cell as one part.
+
+        Tasks whose stored masks are damaged are done again without them.
+        """
+        self._damaged.clear()
+        report = self._workshop.run(shard, self.run_task, self._batch_size)
+        if not self._damaged:
+            return report
+        tasks = tuple(replace(task, stored_parts=None) for task in self._damaged.values())
+        self._damaged.clear()
+        again = self._workshop.run(replace(shard, tasks=tasks), self.run_task, self._batch_size)
+        seconds = report.seconds + again.seconds
+        return ShardReport(shard, seconds, report.num_errors + again.num_errors)
 
     def give_up(self, shard: Shard, failure: Failure) -> ShardReport:
         """Store rows with the failure for all that the shard asks for."""
         return self._workshop.give_up(shard, failure)
 
-    def run_task(self, bench: Bench, task: Task) -> int:
-        """Store a task's masks and scores; return how many rows have an error."""
+    def run_task(self, bench: Bench, task: Task) -> None:
+        """Add a task's masks and scores of a batch to the parts."""
+        if task.explainer in self._damaged:
+            return
         explained = attempt(lambda: self._explained(bench, task))
         if isinstance(explained, Failure):
-            return self._workshop.spoil(bench, task, explained)
+            self._workshop.spoil(bench, task, explained)
+            return
+        if explained is None:
+            self._damaged[task.explainer] = task
+            bench.parts.forget(cell for _, cell in task.metrics)
+            return
         if task.stored_parts is None:
             self._tell_stored(bench, task)
         rows = bench.rows(explained.lost)
-        num_bad = sum(error is not None for error in rows.errors)
-        num_errors = num_bad * (task.stored_parts is None)
         for _, cell in task.metrics:
             score = attempt(partial(self._score, bench, cell, explained.saliency_BHW))
             if isinstance(score, Failure):
-                num_errors += self._workshop.spoil_cell(bench, cell, score)
+                self._workshop.spoil_cell(bench, cell, score)
             else:
-                kept = _without(score, explained.lost)
-                self._workshop.store.write_scores(cell, bench.shard.span, rows, kept)
-                num_errors += num_bad
+                bench.parts.add_scores(cell, rows, _without(score, explained.lost))
             self._tell_stored(bench, task)
-        return num_errors
 
     def _tell_stored(self, bench: Bench, task: Task) -> None:
         if self.tell:
@@ -92,13 +111,17 @@ class ShardWorker:
         with unchanged(signals.classifier.model):
             return metric(signals.of_explainer(explainer), saliency_BHW)
 
-    def _explained(self, bench: Bench, task: Task) -> _Explained:
-        """Return the shard's saliencies, read where they are stored, else made and stored."""
+    def _explained(self, bench: Bench, task: Task) -> _Explained | None:
+        """Return a batch's saliencies, read where they are stored, else made and stored.
+
+        None where those that are stored are damaged.
+        """
         if task.stored_parts is not None:
             try:
                 return self._stored(bench, task.stored_parts)
             except DamagedError as error:
                 log.warning("%s; its explanations are made again", error)
+                return None
         explainer = self._workshop.benchmark.explainer(task.explainer, bench.shard.model)
         batch = bench.signals.batch
         start = time.perf_counter()
@@ -115,12 +138,8 @@ class ShardWorker:
             saliency_BHW, {i: NOT_FINITE for i, finite in enumerate(finite_B) if not finite}
         )
         good = saliency_BHW[finite_B].cpu().numpy()
-        self._workshop.store.write_explanations(
-            task.explanation,
-            bench.shard.span,
-            bench.rows(explained.lost),
-            Maps(good, seconds, explainer.kind),
-        )
+        maps = Maps(good, seconds, explainer.kind)
+        bench.parts.add_masks(task.explanation, bench.rows(explained.lost), maps)
         return explained.blanked()
 
     def _stored(self, bench: Bench, parts: tuple[str, ...]) -> _Explained:

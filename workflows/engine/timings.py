@@ -58,20 +58,20 @@ class TimingWorker:
 
     def run(self, shard: Shard) -> ShardReport:
         """Measure and store what the shard's task asks for."""
-        return self._workshop.run(shard, self.run_task)
+        return self._workshop.run(shard, self.run_task, len(shard.image_ids))
 
     def give_up(self, shard: Shard, failure: Failure) -> ShardReport:
         """Store rows with the failure for all that the shard asks for."""
         return self._workshop.give_up(shard, failure)
 
-    def run_task(self, bench: Bench, task: Task) -> int:
-        """Store a task's seconds; return how many rows have an error."""
+    def run_task(self, bench: Bench, task: Task) -> None:
+        """Store a task's seconds."""
         ((_, cell),) = task.metrics
         score = attempt(lambda: self._measure(bench, task))
         if isinstance(score, Failure):
-            return self._workshop.spoil_cell(bench, cell, score)
-        self._workshop.store.write_scores(cell, bench.shard.span, bench.rows(), score)
-        return bench.num_bad_images
+            self._workshop.spoil_cell(bench, cell, score)
+        else:
+            bench.parts.add_scores(cell, bench.rows(), score)
 
     def _measure(self, bench: Bench, task: Task) -> Score:
         benchmark, signals = self._workshop.benchmark, bench.signals

@@ -22,6 +22,7 @@ from ..store.parts import Answers, Cell, Maps, Rows
 from ..store.run_folder import Store
 from ..store.tracebacks import Failure
 from .classifiers import Classifiers
+from .collecting import Parts
 from .loading import Loaded, Loader, to_batch
 from .plan import Shard, Task
 
@@ -42,22 +43,21 @@ class ShardReport:
 
 @dataclass(frozen=True)
 class Bench:
-    """A shard whose images are loaded, ready for its tasks."""
+    """A batch whose images are loaded, ready for the tasks of its shard."""
 
     shard: Shard
+    """The batch: the shard's tasks on some of its images."""
+    parts: Parts
+    """Takes the rows."""
     signals: Signals
     """Of the images that could be loaded."""
     errors: tuple[str | None, ...]
-    """Why an image could not, for each image of the shard."""
+    """Why an image could not, for each image of the batch."""
     num_labels: int = 0
     """Classes of the data set; 0 where it has no labels."""
 
-    @property
-    def num_bad_images(self) -> int:
-        return sum(error is not None for error in self.errors)
-
     def rows(self, lost: Mapping[int, str] | None = None) -> Rows:
-        """Return the shard's rows, each without an error or with its image's.
+        """Return the batch's rows, each without an error or with its image's.
 
         Args:
             lost: why images that could be loaded have no values, by their place in the batch.
@@ -114,59 +114,68 @@ class Workshop:
         self.loader = Loader(benchmark.datasets, benchmark.target)
         self._classifiers = Classifiers(benchmark, self.store.folder, self.device)
 
-    def run(self, shard: Shard, run_task: Callable[[Bench, Task], int]) -> ShardReport:
-        """Do the tasks of a shard, part by part.
+    def run(
+        self, shard: Shard, run_task: Callable[[Bench, Task], None], at_once: int
+    ) -> ShardReport:
+        """Do the tasks of a shard, batch by batch; parts are written when the last one is done.
 
         Args:
-            run_task: stores what a task asks for and returns how many of its rows have an error.
+            run_task: adds the rows of a task to the parts.
+            at_once: images of a batch.
         """
         start = time.perf_counter()
         log.debug(
             "shard %s: %d images, %d tasks", shard.name, len(shard.image_ids), len(shard.tasks)
         )
-        loaded = self.loader.take(shard)
-        if loaded.samples:
-            bench = self._bench(shard, loaded)
-            num_errors = sum(run_task(bench, task) for task in shard.tasks)
-        else:
-            num_errors = sum(self._spoil(shard, task, loaded.errors) for task in shard.tasks)
+        parts, batches = Parts(self.store, shard), shard.slices(at_once)
+        for batch, upcoming in zip(batches, [*batches[1:], None], strict=True):
+            loaded = self.loader.take(batch)
+            if upcoming:
+                self.loader.begin(upcoming)
+            self._do(batch, loaded, parts, run_task)
         seconds = time.perf_counter() - start
-        log.debug("shard %s: done in %.2f s, %d errors", shard.name, seconds, num_errors)
-        return ShardReport(shard, seconds, num_errors)
+        log.debug("shard %s: done in %.2f s, %d errors", shard.name, seconds, parts.num_errors)
+        return ShardReport(shard, seconds, parts.num_errors)
+
+    def _do(
+        self, batch: Shard, loaded: Loaded, parts: Parts, run_task: Callable[[Bench, Task], None]
+    ) -> None:
+        if loaded.samples:
+            bench = self._bench(batch, loaded, parts)
+            for task in batch.tasks:
+                run_task(bench, task)
+        else:
+            for task in batch.tasks:
+                self._spoil(parts, batch, task, loaded.errors)
 
     def give_up(self, shard: Shard, failure: Failure) -> ShardReport:
         """Store rows with a failure for all that a shard asks for."""
         error = self._failures.keep(failure, _about(shard))
         errors = [error] * len(shard.image_ids)
-        count = sum(self._spoil(shard, task, errors) for task in shard.tasks)
-        return ShardReport(shard, 0.0, count)
+        parts = Parts(self.store, shard)
+        for task in shard.tasks:
+            self._spoil(parts, shard, task, errors)
+        return ShardReport(shard, 0.0, parts.num_errors)
 
-    def spoil(self, bench: Bench, task: Task, failure: Failure) -> int:
-        """Store rows with a failure for all images of a task; return how many."""
+    def spoil(self, bench: Bench, task: Task, failure: Failure) -> None:
+        """Store rows with a failure for all images of a task's batch."""
         error = self._failures.keep(failure, _about(bench.shard) | {"explainer": task.explainer})
-        return self._spoil(bench.shard, task, [own or error for own in bench.errors])
+        self._spoil(bench.parts, bench.shard, task, [own or error for own in bench.errors])
 
-    def spoil_cell(self, bench: Bench, cell: Cell, failure: Failure) -> int:
-        """Store rows with a failure for all images of one metric; return how many."""
+    def spoil_cell(self, bench: Bench, cell: Cell, failure: Failure) -> None:
+        """Store rows with a failure for all images of one metric's batch."""
         about = {"explainer": cell.name.explainer, "metric": str(cell.name.metric)}
         error = self._failures.keep(failure, _about(bench.shard) | about)
-        self._store_unscored(bench.shard, cell, [own or error for own in bench.errors])
-        return len(bench.errors)
+        _add_unscored(bench.parts, bench.shard, cell, [own or error for own in bench.errors])
 
-    def _spoil(self, shard: Shard, task: Task, errors: Sequence[str | None]) -> int:
+    def _spoil(self, parts: Parts, batch: Shard, task: Task, errors: Sequence[str | None]) -> None:
         if task.stored_parts is None:
-            kind = self.benchmark.explainer(task.explainer, shard.model).kind
-            rows = Rows(shard.image_ids, errors, [None] * len(errors))
+            kind = self.benchmark.explainer(task.explainer, batch.model).kind
+            rows = Rows(batch.image_ids, errors, [None] * len(errors))
             maps = Maps(np.zeros((0, 1, 1), np.float32), 0.0, kind)
-            self.store.write_explanations(task.explanation, shard.span, rows, maps)
+            parts.add_masks(task.explanation, rows, maps)
         for _, cell in task.metrics:
-            self._store_unscored(shard, cell, errors)
-        return len(errors) * ((task.stored_parts is None) + len(task.metrics))
-
-    def _store_unscored(self, shard: Shard, cell: Cell, errors: Sequence[str | None]) -> None:
-        rows = Rows(shard.image_ids, errors, [None] * len(errors))
-        nothing = Score(value_B=torch.zeros(0, dtype=torch.float64))
-        self.store.write_scores(cell, shard.span, rows, nothing)
+            _add_unscored(parts, batch, cell, errors)
 
     def judge(self, bench: Bench, cell: Cell) -> Signals:
         """Return the signals of the model that scores a cell: the one explained, or a tuned one.
@@ -185,7 +194,7 @@ class Workshop:
 
         return bench.signals.once(cell.tuned, made)
 
-    def _bench(self, shard: Shard, loaded: Loaded) -> Bench:
+    def _bench(self, shard: Shard, loaded: Loaded, parts: Parts) -> Bench:
         needs = frozenset[str]().union(
             *(
                 self.benchmark.explainer(task.explainer, shard.model).needs
@@ -196,7 +205,12 @@ class Workshop:
         classifier = self._classifiers.explained(shard.subject)
         batch = to_batch(loaded, self.benchmark.seed, classifier)
         signals = Signals(classifier, batch, needs)
-        return Bench(shard, signals, loaded.errors, loaded.num_labels)
+        return Bench(shard, parts, signals, loaded.errors, loaded.num_labels)
+
+
+def _add_unscored(parts: Parts, batch: Shard, cell: Cell, errors: Sequence[str | None]) -> None:
+    rows = Rows(batch.image_ids, errors, [None] * len(errors))
+    parts.add_scores(cell, rows, Score(value_B=torch.zeros(0, dtype=torch.float64)))
 
 
 def _about(shard: Shard) -> dict[str, str]:

@@ -71,7 +71,7 @@ def evaluate(  # noqa: PLR0913 - each may be left out
         workers: processes, by Ray; 0: this one.
         device: "cpu" or "cuda"; None: a GPU where there is one.
         seed: of whatever a method or metric draws.
-        batch_size: images per model pass.
+        batch_size: images that are explained together, and per model pass.
         shard_size: images whose results are stored together.
         forward, precision: how, and in which numbers, perturbed copies go through a model; see
             `swag.forwards`.

@@ -19,14 +19,12 @@ import pyarrow.parquet as pq
 from ..errors import DamagedError
 from .described import Described
 from .files import READERS
-from .parquet import CELL_KEY, decoded, mask_options, opened, row_groups, with_key
+from .parquet import CELL_KEY, decoded, group_size, mask_options, opened, row_groups, with_key
 from .parts import CellName, Part, by_cell, pieces
 from .run_folder import Store
 
 PART_BYTES = 2**28
 """Of a part's rows in memory; as a file they take less."""
-GROUP_BYTES = 2**24
-"""Of what is read at once of a large part."""
 MOST_AHEAD = 4
 """Parts that are read before they are needed; those of masks are megabytes."""
 
@@ -96,22 +94,17 @@ class Compactor:
         self._store.folder.delete_all([part.path for part in parts if part.path not in kept])
 
     def _rows_of_parts(self, parts: Sequence[Part]) -> Iterator[list[Part]]:
-        """Yield rows of small parts of one key, each of which begins where the last one ends.
-
-        A plan counts what begins with a shard, or where something that it counts ends.
-        """
+        """Yield rows of small parts of one key, each of which begins where the last one ends."""
         for key in sorted({part.key for part in parts}):
             row: list[Part] = []
             reached = -1
             for part, skipped in pieces([part for part in parts if part.key == key]):
-                follows = part.first == reached + 1
-                counts = not skipped and (follows or part.first % self._shard_size == 0)
-                small = counts and part.num_rows <= self._shard_size
-                if not (small and follows):
+                small = not skipped and part.num_rows <= self._shard_size
+                if not (small and part.first == reached + 1):
                     yield row
                     row = []
                 row += [part] if small else []
-                reached = part.last if counts else reached
+                reached = part.last
             yield row
 
     def _join(self, row: Sequence[Part]) -> Compacted:
@@ -139,11 +132,10 @@ class Compactor:
             except DamagedError as error:
                 log.warning("left as it is: %s", error)
                 table = None
-            begins = part.first % self._shard_size == 0
-            if joined and (table is None or (begins and size >= PART_BYTES)):
+            if joined and (table is None or size >= PART_BYTES):
                 yield joined, tables
                 joined, tables, size = [], [], 0
-            if table is not None and (joined or begins or part is row[0]):
+            if table is not None:
                 joined.append(part)
                 tables.append(table)
                 size += table.nbytes
@@ -157,7 +149,7 @@ class Compactor:
         schema = with_key(table.schema, key)
         name = like.cell
         options = self._options(name)
-        per_group = max(1, GROUP_BYTES * len(table) // max(table.nbytes, 1))
+        per_group = group_size(table)
         sink = pa.BufferOutputStream()
         with pq.ParquetWriter(
             sink, schema, compression="zstd", write_page_checksum=True, **options

@@ -27,6 +27,8 @@ COLUMNS = {
 """What every file below a folder has."""
 
 CELL_KEY = b"swagflow.cell_key"
+GROUP_BYTES = 2**24
+"""Of a table in memory, what is read of its file at once."""
 SMALL_BYTES = 2**18
 """A table of less in memory is written plainly."""
 PLAIN: dict[str, Any] = {
@@ -52,9 +54,15 @@ def encoded(table: pa.Table, key: str, **options: Any) -> pa.Buffer:
         table.replace_schema_metadata(with_key(table.schema, key).metadata),
         sink,
         write_page_checksum=True,
+        row_group_size=group_size(table),
         **{"compression": "zstd", **options},
     )
     return sink.getvalue()
+
+
+def group_size(table: pa.Table) -> int:
+    """Return how many rows a row group of a table has."""
+    return max(1, int(GROUP_BYTES * len(table) // max(table.nbytes, 1)))
 
 
 def mask_options(kind: Kind) -> dict[str, Any]:
