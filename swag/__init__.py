@@ -1,14 +1,24 @@
 """Explanations of image classifiers and how faithful they are: PyTorch in, tensors out."""
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
 
-from swag.api import explain, score
-from swag.catalog import BACKGROUNDS, EXPLAINER_METRICS, EXPLAINERS, FILLINGS, METRICS, SEGMENTERS
-from swag.classifier import Classifier
-from swag.default import default_method
-from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
-from swag.signals import Signals
-from swag.types import Batch, Score
+if TYPE_CHECKING:
+    from swag.api import explain, score
+    from swag.catalog import (
+        BACKGROUNDS,
+        EXPLAINER_METRICS,
+        EXPLAINERS,
+        FILLINGS,
+        METRICS,
+        SEGMENTERS,
+    )
+    from swag.classifier import Classifier
+    from swag.default import default_method
+    from swag.protocols import Explainer, ExplainerMetric, Metric, Segmenter
+    from swag.signals import Signals
+    from swag.types import Batch, Score
 
 __all__ = [
     "BACKGROUNDS",
@@ -29,10 +39,34 @@ __all__ = [
     "explain",
     "score",
 ]
+_MODULES = {
+    "api": ("explain", "score"),
+    "catalog": (
+        *("BACKGROUNDS", "EXPLAINERS", "EXPLAINER_METRICS"),
+        *("FILLINGS", "METRICS", "SEGMENTERS"),
+    ),
+    "classifier": ("Classifier",),
+    "default": ("default_method",),
+    "protocols": ("Explainer", "ExplainerMetric", "Metric", "Segmenter"),
+    "signals": ("Signals",),
+    "types": ("Batch", "Score"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> str:
-    """Return `__version__` when it is asked for: code on a cluster need not be an installation."""
-    if name != "__version__":
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: modules that need no PyTorch are to come without it.
+
+    `__version__` is looked up then as well: code on a cluster need not be an installation.
+    """
+    if name == "__version__":
+        return _version("swagflow")
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _version("swagflow")
+    found = getattr(_import_module(f"swag.{_MODULE_OF[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,7 @@ from swagflow.cli import main
 from swagflow.cli.app import app
 from tests.support.processes import COMMANDS, exit_codes, python
 
-HEAVY = ("torch", "torchvision", "ray", "matplotlib", "pandas", "pyarrow", "skimage", "swag")
+HEAVY = ("torch", "torchvision", "ray", "matplotlib", "pandas", "pyarrow", "skimage", "numpy")
 LISTS = ("explainers", "metrics", "models", "datasets", "benchmarks")
 IMPORTED = f"\nprint('imported', [name for name in {HEAVY!r} if name in sys.modules])\n"
 
@@ -38,6 +38,37 @@ def test_help_and_lists_import_nothing_that_takes_seconds() -> None:
     done = python(COMMANDS.format(calls=calls) + IMPORTED)
     assert exit_codes(done) == [0] * len(calls)
     assert done.stdout.splitlines()[-1] == "imported []", done.stderr
+
+
+MISTYPED: tuple[tuple[str, ...], ...] = (
+    ("run", "full-benchmark", "--set", "explainers=[swagg]"),
+    ("run", "full-benchmark", "--set", "metrics=[deletoin]"),
+    ("run", "full-benchmark", "--set", "datasets.digit_scenes.type=digit_scene"),
+    ("plan", "full-benchmark", "--set", "models=[resnet5]"),
+    ("plan", "full-benchmark", "--only", "tabel1"),
+    ("plan", "ful-benchmark"),
+    (
+        "submit",
+        "full-benchmark",
+        "--address",
+        "http://x:1",
+        "--run-dir",
+        "s3://b/run",
+        "--set",
+        "models=[resnet5]",
+    ),
+    ("explain", "cat.png", "--model", "resnet5"),
+    ("explain", "cat.png", "--method", "swagg"),
+)
+
+
+def test_a_name_that_is_mistyped_is_said_before_anything_that_takes_seconds() -> None:
+    done = python(COMMANDS.format(calls=list(map(list, MISTYPED))) + IMPORTED)
+    assert exit_codes(done) == [2] * len(MISTYPED)
+    assert done.stdout.splitlines()[-1] == "imported []", done.stdout
+    assert "explainers.swagg: explainer 'swagg' is unknown; did you mean 'swag_g'" in done.stderr
+    assert "models.resnet5: model 'resnet5' is unknown; did you mean 'resnet50'" in done.stderr
+    assert "datasets.digit_scenes: dataset 'digit_scene' is unknown" in done.stderr
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
