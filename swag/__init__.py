@@ -43,28 +43,34 @@ __all__ = [
     "explain",
     "score",
 ]
-
 _MODULES = {
     "api": ("explain", "score"),
+    "catalog": (
+        *("BACKGROUNDS", "EXPLAINERS", "EXPLAINER_METRICS"),
+        *("FILLINGS", "METRICS", "SEGMENTERS"),
+    ),
     "classifier": ("Classifier",),
     "default": ("default_method",),
     "protocols": ("Explainer", "ExplainerMetric", "Metric", "Segmenter"),
     "signals": ("Signals",),
     "types": ("Batch", "Score"),
 }
-_FROM = {name: module for module, names in _MODULES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is asked for; code on a cluster need not be an installation."""
+    """Import what is asked for: modules that need no PyTorch are to come without it.
+
+    `__version__` is looked up then as well: code on a cluster need not be an installation.
+    """
     if name == "__version__":
         return _version("swagflow")
-    if name not in __all__:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(_import_module(f"swag.{_FROM.get(name, 'catalog')}"), name)
+    found = getattr(_import_module(f"swag.{_MODULE_OF[name]}"), name)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return sorted({*globals(), *__all__})

@@ -40,7 +40,7 @@ class Explainer(Protocol):
 
     @property
     def needs(self) -> frozenset[str]:
-        """Signals of `swag.signals.SIGNALS` that it reads, so that one pass computes all of them."""
+        """Signals of `swag.signals.SIGNALS` that it reads; one pass then computes all of them."""
 
     def __call__(self, signals: Signals) -> Tensor:
         """Return saliency_BHW: float32, finite, on the batch's device."""

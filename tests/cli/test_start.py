@@ -15,7 +15,7 @@ from swagflow.cli.app import app
 from tests.support.fake_run import make_run
 from tests.support.processes import COMMANDS, exit_codes, python
 
-HEAVY = ("torch", "torchvision", "ray", "matplotlib", "pandas", "pyarrow", "skimage", "swag")
+HEAVY = ("torch", "torchvision", "ray", "matplotlib", "pandas", "pyarrow", "skimage", "numpy")
 LISTS = ("explainers", "metrics", "models", "datasets", "benchmarks")
 IMPORTED = f"\nprint('imported', [name for name in {HEAVY!r} if name in sys.modules])\n"
 
@@ -60,6 +60,37 @@ def test_a_run_with_nothing_to_do_imports_no_more_than_it_needs(tmp_path: Path) 
     done = python(COMMANDS.format(calls=[run]) + f"print([m for m in {heavy} if m in sys.modules])")
     assert exit_codes(done) == [0], done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+MISTYPED: tuple[tuple[str, ...], ...] = (
+    ("run", "full-benchmark", "--set", "explainers=[swagg]"),
+    ("run", "full-benchmark", "--set", "metrics=[deletoin]"),
+    ("run", "full-benchmark", "--set", "datasets.digit_scenes.type=digit_scene"),
+    ("plan", "full-benchmark", "--set", "models=[resnet5]"),
+    ("plan", "full-benchmark", "--only", "tabel1"),
+    ("plan", "ful-benchmark"),
+    (
+        "submit",
+        "full-benchmark",
+        "--address",
+        "http://x:1",
+        "--run-dir",
+        "s3://b/run",
+        "--set",
+        "models=[resnet5]",
+    ),
+    ("explain", "cat.png", "--model", "resnet5"),
+    ("explain", "cat.png", "--method", "swagg"),
+)
+
+
+def test_a_name_that_is_mistyped_is_said_before_anything_that_takes_seconds() -> None:
+    done = python(COMMANDS.format(calls=list(map(list, MISTYPED))) + IMPORTED)
+    assert exit_codes(done) == [2] * len(MISTYPED)
+    assert done.stdout.splitlines()[-1] == "imported []", done.stdout
+    assert "explainers.swagg: explainer 'swagg' is unknown; did you mean 'swag_g'" in done.stderr
+    assert "models.resnet5: model 'resnet5' is unknown; did you mean 'resnet50'" in done.stderr
+    assert "datasets.digit_scenes: dataset 'digit_scene' is unknown" in done.stderr
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,37 +64,34 @@ def explain_image(
     console: Console,
 ) -> None:
     """Write a picture of one image beside its saliency."""
-    import swag
-    from swag.catalog import EXPLAINERS
-    from swag.models import ModelSpec, load_classifier, preparation
-    from swag.progress import on_stderr, watched
-
-    from ..config.presets import preset_of
-    from ..engine.preparing import frame_of
-    from ..hardware import default_device
-    from ..page.gallery import save_explanation
+    from .checked import named_explainer, require_names
 
     if not output.parent.is_dir():
         raise UserError(f"--output {str(output)!r}: there is no folder {str(output.parent)!r}")
     architecture, weights = model
-    # Before a model is loaded in vain.
-    named = None if method is None else preset_of("explainer", method, EXPLAINERS)
+    # Before anything is imported or loaded in vain.
+    require_names("models", {"": architecture})
+    named = None if method is None else named_explainer(method)
+    import swag
+    from swag.models import ModelSpec, load_classifier, preparation
+    from swag.progress import on_stderr, watched
+
+    from ..engine.preparing import frame_of
+    from ..hardware import default_device
+    from ..page.gallery import save_explanation
+
     with as_user_error():
         spec = ModelSpec(architecture=architecture, weights=weights or "default")
         classifier = load_classifier(spec, device=default_device(), batch_size=32)
         picture = _picture(image, frame_of(preparation(spec)))
         chosen_method = method or swag.default_method(classifier, picture[None])
-    explainer = preset_of("explainer", chosen_method, EXPLAINERS) if named is None else named
+    explainer = named or named_explainer(chosen_method)
     device = classifier.device
     batch = swag.Batch(
         image_BCHW=picture[None].to(device), image_ids=(image.name,), **_target(target, device)
     )
     signals = swag.Signals(classifier, batch, explainer.needs)
-    with (
-        as_user_error(),
-        on_stderr(chosen_method) as tell,
-        watched(classifier, explainer, 1, tell),
-    ):
+    with as_user_error(), on_stderr(chosen_method) as tell, watched(classifier, explainer, 1, tell):
         saliency_HW = explainer(signals)[0].cpu().numpy()
     chosen = int(signals.target_B[0])
     probability = float(signals.probability_BK[0, chosen])

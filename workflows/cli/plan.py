@@ -45,11 +45,13 @@ def plan(
 
     Times this machine for some seconds, and writes nothing into the run folder.
     """
-    from ..config.load import load_benchmark
+    from .checked import checked_benchmark
+
+    wanted = checked_benchmark(config or benchmark, set_, only)
     from ..forecast.plan_table import PlanOptions, parse_rates, show_plan
 
     show_plan(
-        load_benchmark(config or benchmark, set_ or [], only or []),
+        wanted,
         run_dir or f"runs/{Path(benchmark).stem}",
         resources_for(workers, address, device, Console(stderr=True)),
         PlanOptions(

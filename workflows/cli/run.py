@@ -51,12 +51,12 @@ def run(
 
     Run it again after any interruption: what is stored is kept, and the result is the same.
     """
-    from ..config.load import load_benchmark
+    from .checked import checked_benchmark
 
     console = Console(stderr=True)
     raise typer.Exit(
         run_benchmark(
-            load_benchmark(config or benchmark, set_ or [], only or []),
+            checked_benchmark(config or benchmark, set_, only),
             lasting(run_dir or f"runs/{Path(benchmark).stem}"),
             resources_for(workers, address, device, console, task_timeout),
             retry_errors=retry_errors,

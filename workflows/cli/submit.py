@@ -11,6 +11,9 @@ from rich.console import Console
 from ..logs import verbosity
 from .options import BenchmarkName, Config, Device, Only, RetryErrors, Set, TaskTimeout, Workers
 
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Return at once instead of following the log.")
+]
 EXAMPLE = (
     "Example: swagflow submit full-benchmark --address http://HEAD:8265 --run-dir s3://BUCKET/run"
 )
@@ -38,18 +41,18 @@ def submit(
     environment: Annotated[
         list[str] | None, typer.Option("--env", help="NAME=VALUE for the run and its workers.")
     ] = None,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Return at once instead of following the log.")
-    ] = False,
+    detach: Detach = False,
 ) -> None:
     """Run a benchmark as a job on a Ray cluster, follow its log and exit with its code.
 
     Submitting the same run again resumes it.
     """
-    from ..on_ray import jobs
-    from ..on_ray.submission import Request, parse_environment
+    from .checked import checked
 
-    request = Request(
+    checked(config or benchmark, set_, only)  # before Ray is imported
+    from ..on_ray import jobs, submission
+
+    request = submission.Request(
         benchmark=benchmark,
         run_dir=run_dir,
         config=config,
@@ -61,6 +64,6 @@ def submit(
         task_timeout=task_timeout,
         verbosity=verbosity(),
         modules=tuple(module or ()),
-        environment=parse_environment(environment or []),
+        environment=submission.parse_environment(environment or []),
     )
     raise typer.Exit(jobs.submit(request, address, Console(), detach=detach))

@@ -17,7 +17,8 @@ from ..store.described import PREDICTED
 from ..store.experiments import Experiment, RankedMetrics, Recipe, Roar, Tuning
 from .benchmark import Benchmark
 from .compose import trained_only
-from .fields import configured, mapping_of, require_known
+from .fields import configured
+from .plain import mapping_of, require_known
 from .shown import check_files, check_parts
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")

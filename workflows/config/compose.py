@@ -13,7 +13,7 @@ from typing import Any
 
 from ..confidential import secret_places
 from ..errors import UserError
-from .fields import mapping_of, require_known
+from .plain import mapping_of, require_known
 
 SECTIONS = ("datasets", "models", "explainers", "metrics")
 TRAINS = "trains"

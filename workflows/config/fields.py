@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 
-from swag.lookup import did_you_mean
-
-from ..errors import UserError, as_user_error
+from ..errors import as_user_error
+from .plain import require_known
 from .presets import PARTS, part_kind, preset_of
 
 T = TypeVar("T")
@@ -92,16 +91,6 @@ def _adapter(kind: type, name: str) -> TypeAdapter[Any] | None:
         return None
 
 
-def require_known(key: str, known: Iterable[str], path: str) -> None:
-    """Raise UserError, naming the nearest known key, where `key` is not one of `known`."""
-    known = sorted(known)
-    if key in known:
-        return
-    hint = did_you_mean(str(key), known, most=1)
-    listed = f"known here: {', '.join(known) or 'none'}"
-    raise UserError(f"unknown key {path!r}; {f'{hint} ' if hint else ''}{listed}")
-
-
 def _first_problem(error: ValidationError, above: tuple[str, ...]) -> str:
     problems = error.errors()
     # Of a field that takes words or an object, the words that there are say most.
@@ -113,18 +102,3 @@ def _first_problem(error: ValidationError, above: tuple[str, ...]) -> str:
     got = problem.get("input")
     shown = "" if isinstance(got, dict) else f", got {got!r}"
     return f"{place}: {message}{shown}"
-
-
-def mapping_of(value: Any, path: str) -> dict[str, dict[str, Any]]:
-    """Return a list of names, or a mapping of names to fields, as a mapping to fields."""
-    if isinstance(value, str):
-        value = [value]
-    if isinstance(value, list):
-        value = {str(name): {} for name in value}
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: wanted a list of names or a mapping of them, got {value!r}")
-    entries = {str(name): {} if fields is None else fields for name, fields in value.items()}
-    for name, fields in entries.items():
-        if not isinstance(fields, dict):
-            raise UserError(f"{path}.{name}: wanted a mapping of fields, got {fields!r}")
-    return entries

@@ -99,8 +99,8 @@ class ShardWorker:
             self.tell(len(bench.shard.image_ids), f"{bench.shard.subject}: {task.explainer}")
 
     def _tell_share(self, what: str, done: int, total: int | None) -> None:
-        """Tell how far a method is with the shard; no row is stored by that."""
-        if self.tell and total:
+        """Tell how far a method is with the shard, until its rows are there."""
+        if self.tell and total and done < total:
             self.tell(0, f"{what}, {done / total:.0%}")
 
     def _score(self, bench: Bench, cell: Cell, saliency_BHW: Tensor) -> Score:

@@ -8,8 +8,10 @@ from typing import Any
 
 from swag.models import ModelSpec, resolved
 
-from ..config.fields import configured, mapping_of, require_known
-from ..config.load import apply_override, datasets_of, read_config
+from ..config.fields import configured
+from ..config.load import datasets_of
+from ..config.plain import mapping_of, require_known
+from ..config.raw import apply_override, read_config
 from ..data import DatasetConfig
 from ..errors import UserError, as_user_error
 from .recipe import Fit
