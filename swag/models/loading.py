@@ -23,6 +23,7 @@ from swag.models.pypi_models import PyPIModel
 from swag.models.spec import GivenModel, ModelSpec
 from swag.models.timm_models import PREFIX, TimmModel
 from swag.models.tiny import TINY
+from swag.models.undrawn import only_shapes
 from swag.models.weights_files import DAMAGE, State, read_state
 
 
@@ -264,7 +265,7 @@ def _num_classes(spec: ModelSpec, state: State) -> int | None:
     """Return how many classes the weights are for: the length of the model's last parameter."""
     if _is_own(spec):
         return spec.num_classes
-    with torch.device("meta"):
+    with only_shapes():
         *_, (last, parameter) = _build(spec, None).named_parameters()
     return len(state.get(last, parameter))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -11,11 +12,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torchvision.models import GoogLeNet
+from torchvision.models import GoogLeNet, resnet18, vit_b_32
 
 from swag.models import ModelSpec, load_classifier, load_model, model_names, weights_sha256
 from swag.models.tiny import TINY, tiny_resnet, tiny_vgg
+from swag.models.undrawn import only_shapes
 from swagflow.data import DigitScenes
+from tests.support.processes import python
 from tests.swag.test_weights_files import Malicious, sha, state_of
 
 CPU = torch.device("cpu")
@@ -47,6 +50,25 @@ def test_the_embedded_models_mirror_the_large_ones(name: str, layer: str, size: 
     classifier.probabilities(torch.rand(2, 3, 112, 112))
     assert outputs[0].shape[2:] == (size, size)
     assert TINY[name](num_classes=3)(torch.rand(2, 3, 112, 112)).shape == (2, 3)
+
+
+def test_the_embedded_models_load_without_torchdynamo() -> None:
+    code = """
+from swag.models import ModelSpec, load_model
+print(len(load_model(ModelSpec(architecture="tiny_resnet")).state_dict()))
+print("torch._dynamo" in sys.modules)
+"""
+    done = python(code)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
+@pytest.mark.parametrize("make", [resnet18, vit_b_32])
+def test_shapes_need_no_values(make: Callable[..., nn.Module]) -> None:
+    with only_shapes():
+        shapes = {name: value.shape for name, value in make(num_classes=7).named_parameters()}
+        assert all(value.is_meta for value in make(num_classes=7).parameters())
+    expected = make(num_classes=7).named_parameters()
+    assert shapes == {name: value.shape for name, value in expected}
 
 
 def test_a_classifier_is_ready_to_be_explained() -> None:
