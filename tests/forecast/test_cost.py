@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from typer.testing import CliRunner
 
 from swag.models import ModelSpec
+from swag.signals import Signals
 from swagflow.cli.app import app
 from swagflow.config.benchmark import Benchmark
 from swagflow.config.load import load_benchmark, resolve
@@ -24,6 +27,7 @@ from swagflow.engine.resources import choose_resources
 from swagflow.engine.todo import todo_of
 from swagflow.engine.work import InProcess
 from swagflow.errors import UserError
+from swagflow.forecast import rehearsal
 from swagflow.forecast.assumed_data import assume
 from swagflow.forecast.cost import (
     RETRAINING,
@@ -134,6 +138,26 @@ def test_every_unit_is_measured_and_kept_in_a_file(tmp_path: Path) -> None:
 
 def test_storage_is_timed_on_parts_that_can_be_read() -> None:
     assert min(ranks((16, 16)), masks("region", (16, 16), 4), scores(4)) > 0
+
+
+def test_what_is_compiled_at_its_first_call_is_not_every_images_cost() -> None:
+    calls: list[tuple[int, ...]] = []
+
+    @dataclass(frozen=True)
+    class Compiled:
+        needs: frozenset[str] = frozenset()
+
+        def __call__(self, signals: Signals) -> Tensor:
+            if not calls:
+                time.sleep(0.3 + rehearsal.LONGEST / 2)
+            calls.append(tuple(signals.batch.image_BCHW.shape))
+            return torch.zeros(signals.batch.image_BCHW[:, 0].shape, dtype=torch.int64)
+
+    image_BCHW = torch.rand(2, 3, 150, 140)
+    seconds = rehearsal.superpixels(Compiled(), image_BCHW, torch.device("cpu"))
+    assert seconds < 0.2
+    assert calls[0] == (1, 3, 128, 128)
+    assert set(calls[1:]) == {(2, 3, 150, 140)}
 
 
 def test_an_unknown_unit_and_a_bad_file_are_user_errors(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from swag.models.loading import _build
 from swag.models.outline import outlined
 from swag.models.tiny import TINY, tiny_resnet, tiny_vgg
 from swagflow.data import DigitScenes
+from tests.support.processes import python
 from tests.swag.test_weights_files import Malicious, sha, state_of
 
 CPU = torch.device("cpu")
@@ -49,6 +50,16 @@ def test_the_embedded_models_mirror_the_large_ones(name: str, layer: str, size: 
     classifier.probabilities(torch.rand(2, 3, 112, 112))
     assert outputs[0].shape[2:] == (size, size)
     assert TINY[name](num_classes=3)(torch.rand(2, 3, 112, 112)).shape == (2, 3)
+
+
+def test_the_embedded_models_load_without_torchdynamo() -> None:
+    code = """
+from swag.models import ModelSpec, load_model
+print(len(load_model(ModelSpec(architecture="tiny_resnet")).state_dict()))
+print("torch._dynamo" in sys.modules)
+"""
+    done = python(code)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr
 
 
 def test_a_classifier_is_ready_to_be_explained() -> None:
