@@ -31,7 +31,7 @@ class ParameterRandomisation:
     Null where that of the trained model is constant.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     higher_is_better: ClassVar[bool] = False
 
     order: Order = "cascading"
@@ -113,7 +113,7 @@ class RandomLogit:
     The other class is drawn for each image. Null where a saliency is constant.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     higher_is_better: ClassVar[bool] = False
     num_explanations: ClassVar[int] = 1
 
