@@ -17,8 +17,8 @@ from PIL import Image
 from benchmarks.measure import synchronise
 from swag.models import ModelSpec, load_classifier
 from swagflow.data import ImageFolder
+from swagflow.forecast.model_speed import forward_seconds, full_pass
 from swagflow.forecast.rehearsal import clock, photographs
-from swagflow.forecast.throughput import forward_seconds, full_pass
 from swagflow.hardware import default_device, device_name, tune_allocator
 
 SIZE = (224, 224)

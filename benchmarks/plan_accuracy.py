@@ -21,7 +21,8 @@ from swagflow.engine.compute import compute
 from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import Resources, choose_resources
 from swagflow.engine.todo import todo_of
-from swagflow.forecast.cost import Estimate, units_of
+from swagflow.forecast.cost import Estimate
+from swagflow.forecast.lines import units_of
 from swagflow.forecast.plan_table import hours
 from swagflow.forecast.throughput import measure
 from swagflow.front.running import dispatcher_for

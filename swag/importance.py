@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import Literal, get_args
 
 import numpy as np
@@ -9,8 +10,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from swag import integrated, smooth
 from swag.channels import grey_B1HW
 from swag.integrated import integrated_gradient, num_passes
+from swag.protocols import Passes
 from swag.rng import generator
 from swag.signals import Signals
 from swag.smooth import noisy_gradients
@@ -58,11 +61,15 @@ def gradient_need(source: Source) -> frozenset[str]:
     return frozenset({source} & {"guided_gradient", "gradient"})
 
 
-def passes_of_source(source: Source) -> int:
-    """Return the forward and backward passes of an image that `source` runs by itself."""
+def passes_of_source(source: Source) -> Mapping[Hashable, Passes]:
+    """Return the passes of an image that `source` runs, by what their outcome is kept by."""
     if source == "integrated_gradient":
-        return num_passes(INTEGRATION_STEPS, with_ends=False)
-    return SMOOTH_SAMPLES if source == "smooth_gradient" else 0
+        count = num_passes(INTEGRATION_STEPS, with_ends=False)
+        return {integrated.key_of(INTEGRATION_STEPS, with_ends=False): Passes(count, count)}
+    if source == "smooth_gradient":
+        passes = Passes(SMOOTH_SAMPLES, SMOOTH_SAMPLES)
+        return {smooth.key_of(SMOOTH_SAMPLES, SMOOTH_NOISE): passes}
+    return {}
 
 
 def uniform_noise(signals: Signals) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Literal
 
 import numpy as np
@@ -31,8 +32,13 @@ def integrated_gradient(signals: Signals, num_steps: int, *, with_ends: bool = T
     Raises:
         ValueError: a target is none of the model's classes.
     """
-    key = ("integrated_gradient", num_steps, with_ends)
+    key = key_of(num_steps, with_ends=with_ends)
     return signals.once(key, lambda: _from_dark_and_bright(signals, num_steps, with_ends=with_ends))
+
+
+def key_of(num_steps: int, *, with_ends: bool = True) -> Hashable:
+    """Return what `integrated_gradient` keeps its attribution by."""
+    return "integrated_gradient", num_steps, with_ends
 
 
 def num_passes(num_steps: int, *, with_ends: bool = True) -> int:

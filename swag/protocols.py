@@ -9,8 +9,12 @@ numbers change. Some attributes may be left out, and are read by the functions b
   of its own that does not say so looks cheaper than it is.
 - `num_forwards_once`, 0 without it: forward passes of an image that a metric runs once for all its
   saliencies, because they do not depend on them.
+- `passes_once`, nothing without it: those of its own passes whose outcome other methods of a batch
+  read too, by the key of `signals.once` under which it is kept. A plan counts each key once.
 - `num_explanations`, 0 without it: how many times a metric explains an image again, by
   `signals.explained_again`, each at the cost of the explainer that it judges.
+- `randomised_once`, nothing without it: which shares of a model's layers, counted from the last, a
+  metric has drawn anew in copies of the model that it makes once for all saliencies of a batch.
 - `needs_of_model`, "" without it: what an explainer needs of a model that `needs` does not say, in
   words for readers.
 - `superpixels`, None without it: the segmenter whose labels an explainer or metric reads by
@@ -19,7 +23,7 @@ numbers change. Some attributes may be left out, and are read by the functions b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -40,7 +44,7 @@ class Explainer(Protocol):
 
     @property
     def needs(self) -> frozenset[str]:
-        """Signals of `swag.signals.SIGNALS` that it reads; one pass then computes all of them."""
+        """Signals of `swag.signals.SIGNALS` that it reads; one pass computes those of all."""
 
     def __call__(self, signals: Signals) -> Tensor:
         """Return saliency_BHW: float32, finite, on the batch's device."""
@@ -155,6 +159,24 @@ def forwards_once(item: object) -> int:
     return int(getattr(item, "num_forwards_once", 0))
 
 
+def passes_once(item: object) -> Mapping[Hashable, Passes]:
+    """Return which of its own passes an explainer or segmenter runs for all, by their keys."""
+    found: Mapping[Hashable, Passes] = getattr(item, "passes_once", {})
+    return found
+
+
+def summed(passes: Iterable[Passes]) -> Passes:
+    """Return how many some passes are together."""
+    listed = list(passes)
+    return Passes(sum(each.forwards for each in listed), sum(each.backwards for each in listed))
+
+
+def randomised_once(item: object) -> tuple[tuple[float, float], ...]:
+    """Return of each copy of the model that a metric makes the share of layers drawn anew."""
+    found: tuple[tuple[float, float], ...] = getattr(item, "randomised_once", ())
+    return found
+
+
 def explanations_of(item: object) -> int:
     """Return how many times a metric explains an image again."""
     return int(getattr(item, "num_explanations", 0))
@@ -162,7 +184,8 @@ def explanations_of(item: object) -> int:
 
 def judging_passes(metric: object, explainer: object) -> Passes:
     """Return the passes of an image with which a metric judges an explainer."""
-    own, shared, again = passes_of(metric), shared_passes(needs_of(explainer)), passes_of(explainer)
+    own, again = passes_of(metric), passes_of(explainer)
+    shared = shared_passes(needs_of(explainer)) if asks_model(explainer) else Passes(0, 0)
     count = explanations_of(metric)
     return Passes(
         own.forwards + count * (shared.forwards + again.forwards),
@@ -179,6 +202,11 @@ def segmenter_of(item: object) -> Segmenter | None:
 def needs_of(item: object) -> frozenset[str]:
     """Return the gradient signals that an explainer or segmenter announces; a metric has none."""
     return getattr(item, "needs", frozenset())
+
+
+def asks_model(explainer: object) -> bool:
+    """Return whether a known class is explained by passes; else no pass is run for it."""
+    return bool(needs_of(explainer)) or any(passes_of(explainer))
 
 
 def reads_layer(explainer: object) -> bool:

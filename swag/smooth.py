@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import torch
@@ -33,8 +34,13 @@ def noisy_gradients(signals: Signals, num_samples: int, noise: float) -> Moments
     Raises:
         ValueError: a target is none of the model's classes.
     """
-    key = ("noisy_gradients", num_samples, noise)
+    key = key_of(num_samples, noise)
     return signals.once(key, lambda: _compute(signals, num_samples, noise))
+
+
+def key_of(num_samples: int, noise: float) -> Hashable:
+    """Return what `noisy_gradients` keeps its moments by."""
+    return "noisy_gradients", num_samples, noise
 
 
 def _compute(signals: Signals, num_samples: int, noise: float) -> Moments:

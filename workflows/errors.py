@@ -42,12 +42,9 @@ class DamagedError(Exception):
     """The message says which file, and what is wrong with it."""
 
 
-def _one_line(text: str) -> str:
-    """Return a text without ends of lines and control characters, and without its middle if long.
-
-    What was wanted and the cure stand at the end.
-    """
-    shown = "".join(
+def printable(text: str) -> str:
+    """Return a text as one line for a terminal: names of files have whatever in them."""
+    return "".join(
         each
         if each.isprintable()
         else " "
@@ -55,6 +52,14 @@ def _one_line(text: str) -> str:
         else each.encode("unicode_escape").decode()
         for each in text
     )
+
+
+def _one_line(text: str) -> str:
+    """Return a text as one line, and without its middle if long.
+
+    What was wanted and the cure stand at the end.
+    """
+    shown = printable(text)
     if len(shown) <= MOST_CHARACTERS:
         return shown
     half = MOST_CHARACTERS // 2 - 2

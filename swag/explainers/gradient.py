@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -10,8 +11,9 @@ from torch import Tensor
 from swag.channels import Channels, over_channels
 from swag.checks import require_at_least, require_one_of
 from swag.importance import SMOOTH_NOISE, SMOOTH_SAMPLES, pixel_importance
+from swag.protocols import Passes
 from swag.signals import Signals
-from swag.smooth import Moments, noisy_gradients
+from swag.smooth import Moments, key_of, noisy_gradients
 from swag.types import Kind
 
 Moment = Literal["mean", "square", "variance"]
@@ -94,6 +96,11 @@ class SmoothGrad:
         return self.num_samples
 
     num_backwards = num_forwards
+
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        passes = Passes(self.num_samples, self.num_samples)
+        return {key_of(self.num_samples, self.noise): passes}
 
     def __call__(self, signals: Signals) -> Tensor:
         moments: Moments = noisy_gradients(signals, self.num_samples, self.noise)

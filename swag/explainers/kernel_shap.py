@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, get_args
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from swag.checks import require_at_least, require_one_of
 from swag.explainers.lime import hidden_images, painted, shown_probability
-from swag.protocols import Segmenter
+from swag.protocols import Passes, Segmenter, passes_once, summed
 from swag.rng import generator
 from swag.signals import Signals
 from swag.superpixels.segmenters import SLIC
@@ -50,7 +50,16 @@ class KernelSHAP:
     @property
     def num_forwards(self) -> int:
         """Model passes per image at most; the sample that shows all costs none."""
-        return self.num_samples - 1
+        return self.num_samples - 1 + summed(self.passes_once.values()).forwards
+
+    @property
+    def num_backwards(self) -> int:
+        return summed(self.passes_once.values()).backwards
+
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        """Those of the pixel importance that superpixels follow, if any."""
+        return passes_once(self.superpixels)
 
     def __call__(self, signals: Signals) -> Tensor:
         batch = signals.batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from swag.checks import require_at_least, require_one_of
 from swag.packing import CopiesOfImage, target_probability
-from swag.protocols import Segmenter
+from swag.protocols import Passes, Segmenter, passes_once, summed
 from swag.rng import generator
 from swag.signals import Signals
 from swag.superpixels.pooling import pool
@@ -56,7 +56,16 @@ class LIME:
     @property
     def num_forwards(self) -> int:
         """Model passes per image at most; the sample that shows all costs none."""
-        return self.num_samples - 1
+        return self.num_samples - 1 + summed(self.passes_once.values()).forwards
+
+    @property
+    def num_backwards(self) -> int:
+        return summed(self.passes_once.values()).backwards
+
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        """Those of the pixel importance that superpixels follow, if any."""
+        return passes_once(self.superpixels)
 
     def __call__(self, signals: Signals) -> Tensor:
         labels_BHW = signals.segments(self.superpixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
@@ -14,7 +15,7 @@ from swag.checks import require_at_least, require_one_of
 from swag.curves.fillings import Black, blank_images
 from swag.integrated import Rule, contributions, num_points
 from swag.packing import CopiesOfImage, target_gradients
-from swag.protocols import Filling
+from swag.protocols import Filling, Passes
 from swag.rng import generator
 from swag.signals import Signals
 from swag.types import Kind, TargetScore
@@ -52,9 +53,16 @@ class IntegratedGradients:
 
     num_backwards = num_forwards
 
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        return {self._key: Passes(self.num_forwards, self.num_backwards)}
+
+    @property
+    def _key(self) -> Hashable:
+        return "contributions", self.baseline, self.steps, self.rule, self.score
+
     def __call__(self, signals: Signals) -> Tensor:
-        key = ("contributions", self.baseline, self.steps, self.rule, self.score)
-        attribution_BCHW = signals.once(key, lambda: self._contributions(signals))
+        attribution_BCHW = signals.once(self._key, lambda: self._contributions(signals))
         return over_channels(attribution_BCHW, self.channels)
 
     def _contributions(self, signals: Signals) -> Tensor:
@@ -93,9 +101,16 @@ class GradientSHAP:
 
     num_backwards = num_forwards
 
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        return {self._key: Passes(self.num_forwards, self.num_backwards)}
+
+    @property
+    def _key(self) -> Hashable:
+        return "expected_gradients", self.background, self.num_samples, self.score
+
     def __call__(self, signals: Signals) -> Tensor:
-        key = ("expected_gradients", self.background, self.num_samples, self.score)
-        attribution_BCHW = signals.once(key, lambda: self._expected(signals))
+        attribution_BCHW = signals.once(self._key, lambda: self._expected(signals))
         return over_channels(attribution_BCHW, self.channels)
 
     def _expected(self, signals: Signals) -> Tensor:

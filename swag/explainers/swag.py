@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from swag.checks import require_one_of
 from swag.explainers.paths import IntegratedGradients
 from swag.importance import Source, gradient_need, passes_of_source, pixel_importance
-from swag.protocols import Explainer, Segmenter, passes_of
+from swag.protocols import Explainer, Passes, Segmenter, passes_of, passes_once, summed
 from swag.signals import Signals
 from swag.superpixels.pooling import Statistic, pool
 from swag.superpixels.segmenters import SLIC
@@ -37,9 +38,13 @@ class SWAG:
 
     @property
     def num_forwards(self) -> int:
-        return sum(map(passes_of_source, {self.weights} | _followed(self.superpixels)))
+        return summed(self.passes_once.values()).forwards
 
     num_backwards = num_forwards
+
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        return {**passes_of_source(self.weights), **passes_once(self.superpixels)}
 
     def __call__(self, signals: Signals) -> Tensor:
         importance_BHW = pixel_importance(signals, self.weights)
@@ -70,21 +75,23 @@ class Pooled:
     @property
     def num_forwards(self) -> int:
         """Model passes per image, those of the pixel method among them."""
-        followed = sum(map(passes_of_source, _followed(self.superpixels)))
-        return passes_of(self.pixels).forwards + followed
+        return summed(self.passes_once.values()).forwards
 
     @property
     def num_backwards(self) -> int:
-        followed = sum(map(passes_of_source, _followed(self.superpixels)))
-        return passes_of(self.pixels).backwards + followed
+        return summed(self.passes_once.values()).backwards
+
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        shared = passes_once(self.pixels)
+        whole, known = passes_of(self.pixels), summed(shared.values())
+        rest = Passes(whole.forwards - known.forwards, whole.backwards - known.backwards)
+        return {**shared, self._key: rest, **passes_once(self.superpixels)}
+
+    @property
+    def _key(self) -> Hashable:
+        return "saliency", self.pixels
 
     def __call__(self, signals: Signals) -> Tensor:
-        value_BHW = signals.once(("saliency", self.pixels), lambda: self.pixels(signals))
+        value_BHW = signals.once(self._key, lambda: self.pixels(signals))
         return pool(value_BHW, signals.segments(self.superpixels), self.statistic)
-
-
-def _followed(segmenter: Segmenter) -> set[Source]:
-    """Return the pixel importance that superpixels follow, if any."""
-    if isinstance(segmenter, SLIC) and segmenter.features != "image":
-        return {segmenter.gradient}
-    return set()

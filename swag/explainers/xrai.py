@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from swag.checks import require_at_least, require_one_of
 from swag.explainers.regions import dilated_regions, grow, grow_fast, segmentations
-from swag.integrated import integrated_gradient, num_passes
+from swag.integrated import integrated_gradient, key_of, num_passes
+from swag.protocols import Passes
 from swag.signals import Signals
 from swag.types import Kind
 
@@ -45,6 +47,10 @@ class XRAI:
         return num_passes(self.steps)
 
     num_backwards = num_forwards
+
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        return {key_of(self.steps): Passes(self.num_forwards, self.num_backwards)}
 
     def __call__(self, signals: Signals) -> Tensor:
         image_BHWC = signals.batch.image_BCHW.permute(0, 2, 3, 1).cpu().numpy()

@@ -31,7 +31,7 @@ class ParameterRandomisation:
     Null where that of the trained model is constant.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     higher_is_better: ClassVar[bool] = False
 
     order: Order = "cascading"
@@ -54,8 +54,8 @@ class ParameterRandomisation:
         require_fit(signals, saliency_BHW)
         before_BHW = saliency_BHW.abs() if self.absolute else saliency_BHW
         found = []
-        for step in range(self.num_steps):
-            classifier = self._classifier(signals, step)
+        for share in self.randomised_once:
+            classifier = randomised_copy(signals, share)
             after_BHW = signals.explained_again(classifier=classifier)
             after_BHW = after_BHW.abs() if self.absolute else after_BHW
             alike_B = similarity(after_BHW, before_BHW, self.similarity)
@@ -65,13 +65,14 @@ class ParameterRandomisation:
         curve_BT = torch.stack(found, 1)
         return Score(value_B=curve_BT.mean(1), curve_BT=curve_BT.float())
 
-    def _classifier(self, signals: Signals, step: int) -> Classifier:
-        """Return the model at a step, made once for all methods of a batch."""
-        first = 0 if self.order == "cascading" else step
-        share = (first / self.num_steps, (step + 1) / self.num_steps)
-        return signals.once(
-            (ParameterRandomisation, share),
-            lambda: randomised(signals.classifier, signals.batch.seed, share),
+    @property
+    def randomised_once(self) -> tuple[tuple[float, float], ...]:
+        """The share of layers drawn anew at each step, counted from the last."""
+        steps = range(self.num_steps)
+        firsts = steps if self.order == "independent" else [0] * self.num_steps
+        return tuple(
+            (first / self.num_steps, (step + 1) / self.num_steps)
+            for first, step in zip(firsts, steps, strict=True)
         )
 
 
@@ -87,6 +88,7 @@ class EfficientRandomisation:
     version: ClassVar[int] = 1
     higher_is_better: ClassVar[bool] = True
     num_explanations: ClassVar[int] = 1
+    randomised_once: ClassVar[tuple[tuple[float, float], ...]] = ((0.0, 1.0),)
 
     bins: int = 100
     """Of equal width, from a saliency's lowest to its highest value; more of them, more entropy."""
@@ -96,10 +98,7 @@ class EfficientRandomisation:
 
     def __call__(self, signals: Signals, saliency_BHW: Tensor) -> Score:
         require_fit(signals, saliency_BHW)
-        random = signals.once(
-            (ParameterRandomisation, (0.0, 1.0)),
-            lambda: randomised(signals.classifier, signals.batch.seed, (0.0, 1.0)),
-        )
+        random = randomised_copy(signals, self.randomised_once[0])
         before_B, after_B = (
             histogram_entropy(map_BHW, self.bins)
             for map_BHW in (saliency_BHW, signals.explained_again(classifier=random))
@@ -114,7 +113,7 @@ class RandomLogit:
     The other class is drawn for each image. Null where a saliency is constant.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     higher_is_better: ClassVar[bool] = False
     num_explanations: ClassVar[int] = 1
 
@@ -136,6 +135,14 @@ class RandomLogit:
         other_B = (target_B + torch.tensor(steps, device=target_B.device)) % num_classes
         found_BHW = signals.explained_again(target_B=other_B)
         return Score(value_B=similarity(found_BHW, saliency_BHW, self.similarity))
+
+
+def randomised_copy(signals: Signals, share: tuple[float, float]) -> Classifier:
+    """Return `randomised` of the signals' model, made once for all methods of a batch."""
+    return signals.once(
+        (randomised_copy, share),
+        lambda: randomised(signals.classifier, signals.batch.seed, share),
+    )
 
 
 def randomised(classifier: Classifier, seed: int, share: tuple[float, float]) -> Classifier:

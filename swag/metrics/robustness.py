@@ -128,7 +128,7 @@ class Equivariance:
     Their similarity; 1 where the method moves with the image. Null where one of them is constant.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     higher_is_better: ClassVar[bool] = True
     num_explanations: ClassVar[int] = 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -15,8 +16,9 @@ from skimage.segmentation import felzenszwalb, quickshift, slic
 from torch import Tensor
 
 from swag.checks import require_at_least, require_one_of, require_positive
-from swag.importance import Source, gradient_need, pixel_importance
+from swag.importance import Source, gradient_need, passes_of_source, pixel_importance
 from swag.parallel import each
+from swag.protocols import Passes
 from swag.signals import Signals
 from swag.superpixels.lab import lab_BHWC
 from swag.superpixels.slic import slic_BHW
@@ -62,6 +64,10 @@ class SLIC:
     @property
     def needs(self) -> frozenset[str]:
         return frozenset() if self.features == "image" else gradient_need(self.gradient)
+
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        return {} if self.features == "image" else passes_of_source(self.gradient)
 
     def __call__(self, signals: Signals) -> Tensor:
         features_BHWF = self.features_BHWF(signals)

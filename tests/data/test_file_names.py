@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from rich.console import Console
 
+from swagflow.cli.data import check_data
 from swagflow.data import ImageFolder
 from swagflow.errors import UserError
 from swagflow.store.run_folder import Store
-from tests.support import s3_server
+from tests.support import s3_proxy, s3_server
 from tests.support.runs import Runner
 
 NAMES = [
@@ -91,17 +93,11 @@ def test_any_name_is_the_id_or_is_refused(
     assert "holds no pictures" in said if hidden else "is not UTF-8" in said
 
 
-def write(root: Path, *, lines: bool) -> set[str]:
-    """Write pictures of odd names in classes of odd names; return their ids.
-
-    Args:
-        lines: also where names have ends of lines in them.
-    """
+def write(root: Path) -> set[str]:
+    """Write pictures of odd names in classes of odd names; return their ids."""
     found = set()
     for number, name in enumerate(NAMES):
         image_id = f"{CLASSES[number % len(CLASSES)]}/{name}"
-        if "\n" in image_id and not lines:
-            continue
         (root / image_id).parent.mkdir(parents=True, exist_ok=True)
         (root / image_id).write_bytes(PICTURE)
         if name not in HIDDEN:
@@ -111,11 +107,18 @@ def write(root: Path, *, lines: bool) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("remote", [False, True])
-def test_rows_masks_and_report_name_them_as_they_are_called(tmp_path: Path, remote: bool) -> None:
+def test_rows_masks_and_report_name_them_as_they_are_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remote: bool
+) -> None:
     root = tmp_path / "a=b c%20d"
-    expected = write(root, lines=not remote)  # moto has no place for such keys
+    expected = write(root)
+    assert sum("\n" in image_id for image_id in expected) > 1
     runner = Runner(tmp_path)
-    with s3_server.serving():
+    with (
+        s3_server.serving() as environment,
+        s3_proxy.between(environment["AWS_ENDPOINT_URL"]) as proxy,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.uri)
         where = s3_server.upload(root, "pictures") if remote else str(root)
         pictures = {"type": "image_folder", "root": where, "size": 16}
         code = runner(datasets={"pictures": pictures}, explainers={"centre": {}, "grad_cam": {}})
@@ -128,6 +131,27 @@ def test_rows_masks_and_report_name_them_as_they_are_called(tmp_path: Path, remo
     assert maps.keys() == expected
     page = (runner.folder / "report.html").read_text("utf-8")
     assert "<script>.png" not in page
+
+
+def test_what_is_wrong_with_pictures_of_any_name_is_said_in_a_line_each(tmp_path: Path) -> None:
+    root = tmp_path / "pictures"
+    for name in ("new\nline", "\x1b[31mred", "\r", "plain"):
+        (root / name).mkdir(parents=True)
+        (root / name / f"{name}.png").write_bytes(PICTURE[:100])
+    runner = Runner(tmp_path)
+    pictures = {"type": "image_folder", "root": str(root), "size": 16}
+    assert runner(datasets={"pictures": pictures}, explainers={"centre": {}}) == 1
+    lines = [line for line in runner.output.splitlines() if line.startswith("  pictures/")]
+    assert len(lines) == 4
+    assert "\x1b" not in runner.output
+    assert any(
+        line.startswith("  pictures/new line/new line.png: the image cannot") for line in lines
+    )
+    stream = io.StringIO()
+    assert check_data("image_folder", str(root), None, 1, Console(file=stream, width=200)) == 1
+    said = stream.getvalue()
+    assert "\x1b" not in said
+    assert sum(".png: " in line for line in said.splitlines()) == 4
 
 
 def test_a_latin_1_name_is_named_in_the_refusal(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from swagflow.engine.tuned_models import load_tuned
 from swagflow.engine.tuning import TuningWorker
 from swagflow.engine.work import InProcess
 from swagflow.errors import UserError
-from swagflow.forecast.cost import TUNING, Amounts, Estimate, Subject
+from swagflow.forecast.cost import Estimate
+from swagflow.forecast.lines import TUNING, Amounts, Subject
 from swagflow.store.parts import CellName
 from swagflow.store.run_folder import Store
 from swagflow.train import fitting

@@ -29,19 +29,20 @@ from swagflow.engine.work import InProcess
 from swagflow.errors import UserError
 from swagflow.forecast import rehearsal
 from swagflow.forecast.assumed_data import assume
-from swagflow.forecast.cost import (
+from swagflow.forecast.cost import Estimate
+from swagflow.forecast.lines import (
     RETRAINING,
     SHARED,
     TIMING,
     Amounts,
     CostLine,
-    Estimate,
     Lines,
     Subject,
+    Unit,
 )
 from swagflow.forecast.plan_table import PlanOptions, parse_rates, short, span, totals
 from swagflow.forecast.rehearsal import masks, ranks, scores
-from swagflow.forecast.throughput import Throughput, Unit, measure
+from swagflow.forecast.throughput import Throughput, measure
 from swagflow.store.run_folder import Store
 from tests.support.runs import changed
 
@@ -65,13 +66,43 @@ def lines_of(benchmark: Benchmark, folder: Path) -> Lines:
     )
 
 
+SHARING: dict[str, Any] = {
+    "smooth_grad": {"num_samples": 5},
+    "var_grad": {"num_samples": 5},
+    "finer": {"type": "smooth_grad", "num_samples": 3},
+    "xrai": {"steps": 3},
+    "xrai_fast": {"type": "xrai", "steps": 3, "algorithm": "fast"},
+    "integrated_gradients": {"steps": 4},
+    "grey": {"type": "integrated_gradients", "steps": 4, "channels": "max_abs"},
+    "swag_smooth": {
+        "type": "swag", "weights": "smooth_gradient", "superpixels": {"num_segments": 6}
+    },
+    "ig_regions": {
+        "type": "pooled", "superpixels": {"num_segments": 6},
+        "pixels": {"type": "integrated_gradients", "steps": 4},
+    },
+    "occluded_regions": {
+        "type": "pooled", "superpixels": {"num_segments": 6},
+        "pixels": {"type": "occlusion", "windows": 3},
+    },
+    "occluded_others": {
+        "type": "pooled", "superpixels": {"num_segments": 9},
+        "pixels": {"type": "occlusion", "windows": 3},
+    },
+    "score_cam": {"num_channels": 8},
+}  # fmt: skip
+"""Methods that read each other's passes, and one whose copies nobody else reads."""
+
+
 @pytest.mark.slow
-def test_the_passes_planned_are_those_that_are_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("explainers", [EXPLAINERS, SHARING], ids=["own", "shared"])
+def test_the_passes_planned_are_those_that_are_run(
+    tmp_path: Path, explainers: dict[str, Any]
+) -> None:
     # LIME's passes are at most so many: samples that repeat cost one.
-    explainers = {name: fields for name, fields in EXPLAINERS.items() if name != "lime"}
-    benchmark = resolve(
-        changed(explainers=explainers, metrics={"deletion": {"steps": 8}}, shard_size=4)
-    )
+    explainers = {name: fields for name, fields in explainers.items() if name != "lime"}
+    metrics = {"deletion": {"steps": 8}, "random_logit": {}}
+    benchmark = resolve(changed(explainers=explainers, metrics=metrics, shard_size=4))
     planned = Amounts()
     for line in lines_of(benchmark, tmp_path / "a").values():
         planned.update(line.work)
@@ -95,6 +126,40 @@ def test_the_passes_planned_are_those_that_are_run(tmp_path: Path) -> None:
         hook.remove()
     # Two passes find Grad-CAM's layer, one is of the curves' blank image.
     assert run - planned.passes("forward") == 3
+
+
+def test_passes_that_others_have_run_are_counted_once_and_made_again_where_they_are(
+    tmp_path: Path,
+) -> None:
+    lines = lines_of(resolve(changed(explainers=SHARING, metrics={"deletion": {}})), tmp_path)
+    images = lines[SQUARES, SHARED].images
+    backward = {name: line.work.passes("backward") / images for (_, name), line in lines.items()}
+    assert (backward["smooth_grad"], backward["var_grad"], backward["finer"]) == (5, 0, 3)
+    assert (backward["xrai"], backward["xrai_fast"], backward["score_cam"]) == (5, 0, 0)
+    assert (backward["integrated_gradients"], backward["grey"], backward["ig_regions"]) == (4, 0, 0)
+    forward = {name: line.work.passes("forward") / images for (_, name), line in lines.items()}
+    assert forward["occluded_regions"] - forward["occluded_others"] == 9
+    assert forward["occluded_others"] == 27, "a deletion curve"
+    rests = {name for (_, name), line in lines.items() if {u.what for u in line.work} & {"rest"}}
+    assert rests == {"var_grad", "xrai_fast", "grey", "occluded_others"}
+    alone = lines_of(resolve(changed(explainers={"var_grad": {"num_samples": 5}})), tmp_path)
+    assert alone[SQUARES, "var_grad"].work.passes("backward") == 5 * images
+
+
+def test_copies_of_a_model_are_made_once_a_shard_for_all_that_judge_by_them(tmp_path: Path) -> None:
+    metrics: dict[str, Any] = {
+        "parameter_randomisation": {"num_steps": 2},
+        "independent": {"type": "parameter_randomisation", "num_steps": 2, "order": "independent"},
+        "efficient_randomisation": {},
+    }
+    explainers: dict[str, Any] = {"centre": {}, "vanilla_gradient": {}}
+    settings = changed(explainers=explainers, metrics=metrics, shard_size=4)
+    lines = lines_of(resolve(settings), tmp_path)
+    made = {u: n for u, n in lines[SQUARES, SHARED].work.items() if u.what == "copy"}
+    # The last half alone, the whole, and of the independent ones the first half.
+    assert sorted(unit.subject[1] for unit in made) == [(0.0, 0.5), (0.0, 1.0), (0.5, 1.0)]
+    assert set(made.values()) == {2}
+    assert all(seconds > 0 for seconds in measure(made, "cpu", 1).seconds.values())
 
 
 def test_shared_superpixels_and_signals_are_counted_once(tmp_path: Path) -> None:

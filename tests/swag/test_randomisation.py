@@ -188,5 +188,5 @@ def test_errors() -> None:
         ParameterRandomisation(num_steps=0)
     with pytest.raises(ValueError, match="bins must be at least 2"):
         EfficientRandomisation(bins=1)
-    with pytest.raises(ValueError, match="similarity 'hog' is unknown"):
-        RandomLogit(similarity="hog")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="similarity 'cosine' is unknown"):
+        RandomLogit(similarity="cosine")  # type: ignore[arg-type]

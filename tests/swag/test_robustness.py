@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
+from skimage.feature import hog
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
@@ -172,6 +173,55 @@ def test_similarities_are_scipys_and_skimages() -> None:
         assert similarity(a_BHW, a_BHW, "ssim")[n].item() == pytest.approx(1)
     flat = similarity(a_BHW, torch.ones(4, 16, 16), "spearman")
     assert bool(torch.isnan(flat).all())
+
+
+@pytest.mark.parametrize(("scale", "other"), [(2, 1), (1e-6, 3e-6), (5, -5)])
+def test_maps_of_any_ranges_have_skimages_structural_similarity(scale: float, other: float) -> None:
+    rng = np.random.default_rng(1)
+    first_HW = scale * rng.random((32, 32)) - scale / 3
+    second_HW = other * (first_HW / scale + 0.2 * rng.random((32, 32)))
+    extent = np.ptp(np.stack([first_HW, second_HW]))
+    expected = structural_similarity(first_HW, second_HW, data_range=extent)
+    pair = (torch.from_numpy(item)[None] for item in (first_HW, second_HW))
+    assert similarity(*pair, "ssim").item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_maps_of_the_smallest_values_keep_their_ranks() -> None:
+    rng = np.random.default_rng(2)
+    first_HW, second_HW = 1e-12 * rng.random((2, 16, 16)) - 3e-12
+    rank = spearmanr(first_HW.ravel(), second_HW.ravel()).statistic
+    pair = (torch.from_numpy(item)[None] for item in (first_HW, second_HW))
+    assert similarity(*pair, "spearman").item() == pytest.approx(rank, abs=1e-4)
+
+
+def test_of_oriented_gradients_it_is_skimages_whatever_the_maps_scale() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.random((2, 3, 32, 40)).round(1)
+    a_BHW, b_BHW = torch.from_numpy(first), torch.from_numpy(second)
+    found_B = similarity(a_BHW, b_BHW, "hog")
+    for n in range(3):
+        pair = [hog((m - m.min()) / np.ptp(m)) for m in (first[n], second[n])]
+        assert found_B[n].item() == pytest.approx(np.corrcoef(*pair)[0, 1])
+    assert similarity(a_BHW * 1e-9 - 3e-9, b_BHW, "hog").tolist() == pytest.approx(found_B.tolist())
+    assert similarity(a_BHW, a_BHW, "hog").tolist() == pytest.approx([1, 1, 1])
+
+
+def test_oriented_gradients_by_hand() -> None:
+    """Of a ramp all gradients have one direction: a ninth of each histogram, in all cells."""
+    across_HW = torch.arange(24.0).expand(24, -1)
+    pair = [across_HW[None], across_HW.T[None]]
+    # Each cell's share of 9 is one 1 and eight 0 elsewhere for both: (0 - 1/81) / (1/9 - 1/81).
+    assert similarity(*pair, "hog").item() == pytest.approx(-1 / 8, abs=2e-3)
+    upside_down = similarity(pair[0], -pair[0], "hog").item()
+    assert upside_down == pytest.approx(1), "directions have no sign"
+
+
+def test_what_has_no_oriented_gradients_is_null_and_small_maps_are_refused() -> None:
+    chess_HW = torch.arange(24)[:, None] + torch.arange(24)
+    ramp_1HW = torch.arange(576.0).view(1, 24, 24)
+    assert torch.isnan(similarity((chess_HW % 2).double()[None], ramp_1HW, "hog")).all()
+    with pytest.raises(ValueError, match="at least 24x24 pixels, got 23x24; choose another"):
+        similarity(ramp_1HW[:, 1:], ramp_1HW[:, 1:], "hog")
 
 
 def test_what_only_rounding_parts_are_ties() -> None:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from ..errors import printable
 from ..progress import Meter, meter
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def check_data(
             bars[0].advance(1, name)
 
         report = check_dataset(name, root, split=split, threads=threads, progress=show)
-    console.print(escape(f"{name} in {root}"), soft_wrap=True, highlight=False)
+    console.print(escape(printable(f"{name} in {root}")), soft_wrap=True, highlight=False)
     for part in report.parts:
         console.print(f"  {_line(part)}", soft_wrap=True, highlight=False)
     if not report.problems:
@@ -56,7 +57,7 @@ def check_data(
         return 0
     console.print(f"[bold]{len(report.problems)} problems:[/]")
     for problem in report.problems:
-        console.print(f"  {escape(problem)}", soft_wrap=True, highlight=False)
+        console.print(f"  {escape(printable(problem))}", soft_wrap=True, highlight=False)
     return 1
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from ..errors import EXIT_MISSING_ROWS
+from ..errors import EXIT_MISSING_ROWS, printable
 
 if TYPE_CHECKING:
     from ..store.run_folder import Store
@@ -35,7 +35,7 @@ def say_missing(store: Store, console: Console) -> int:
     console.print(f"[bold]{len(failed)} rows are missing[/], because of:")
     for (dataset, image_id, error), count in list(images.items())[:SHOWN_ERRORS]:
         console.print(
-            f"  {escape(f'{dataset}/{image_id}: {error}')} ({count} rows)",
+            f"  {escape(printable(f'{dataset}/{image_id}: {error}'))} ({count} rows)",
             soft_wrap=True,
             highlight=False,
         )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from collections.abc import Hashable, Iterable, Iterator, Sequence, Set
+from dataclasses import replace
+from typing import Literal
 
 from swag.metrics.efficiency import CHEAP_WARM_UP
 from swag.protocols import (
     Explainer,
     TunedMetric,
+    asks_model,
     explanations_of,
     forwards_once,
     needs_of,
     passes_of,
+    passes_once,
+    randomised_once,
     segmenter_of,
     shared_passes,
+    summed,
 )
 
 from ..config.benchmark import Benchmark
@@ -27,60 +30,12 @@ from ..engine.roar_jobs import RoarJob, recipe_of
 from ..engine.todo import Todo
 from ..engine.tuning_jobs import TuningJob
 from ..store.experiments import Recipe
-from .throughput import Throughput, Unit, What
+from .lines import RETRAINING, SHARED, TIMING, TUNING, Amounts, CostLine, Lines, Subject, Unit, What
+from .throughput import Throughput
 
 BYTES_PER_SCORE = 60
 BYTES_PER_PIXEL = {"region": 0.6, "pixel": 3.6, "control": 2.4}
 """Of a stored saliency: superpixels repeat and pack well, single pixels hardly at all."""
-
-SHARED = "shared by all"
-"""Loading, and the passes whose signals several explainers use."""
-TIMING = "efficiency timings"
-RETRAINING = "remove and retrain"
-TUNING = "fine-tuning"
-"""And what tuned models say of unmodified images."""
-
-
-class Amounts(Counter[Unit]):
-    """How many times each unit is to be done."""
-
-    def passes(self, what: str) -> float:
-        """Return the images of forward or backward passes; a training step has one of each."""
-        return sum(n for unit, n in self.items() if unit.what in {what, "training"})
-
-    def seconds(self, throughput: Throughput) -> float:
-        return sum(n * throughput.of(unit) for unit, n in self.items())
-
-
-@dataclass
-class CostLine:
-    """A row of the table: what an explainer takes on a data set and model, for instance."""
-
-    images: int = 0
-    rows: int = 0
-    bytes: float = 0.0
-    work: Amounts = field(default_factory=Amounts)
-
-    def add(self, other: CostLine) -> None:
-        self.images = max(self.images, other.images)
-        self.rows += other.rows
-        self.bytes += other.bytes
-        self.work.update(other.work)
-
-
-class Subject(NamedTuple):
-    """What is explained: the images of a data set by a model."""
-
-    dataset: str
-    model: str
-
-
-Lines = dict[tuple[Subject, str], CostLine]
-
-
-def units_of(*tables: Lines) -> set[Unit]:
-    """Return all that must be measured before it is known how long some lines take."""
-    return {unit for lines in tables for line in lines.values() for unit in line.work}
 
 
 class Estimate:
@@ -135,8 +90,9 @@ class Estimate:
         self._shared_passes(shared.work, Subject(dataset, model), fresh, images)
         yield SHARED, shared
         seen: set[Unit] = set()
+        held: set[Hashable] = set()
         once = {metric: None for _, _, metrics in tasks for metric in metrics}
-        yield from self._once(Subject(dataset, model), once, images)
+        yield from self._once(Subject(dataset, model), once, shards)
         for name, is_new, metrics in tasks:
             line = CostLine(images, images * (is_new + len(metrics)))
             line.bytes = BYTES_PER_SCORE * images * len(metrics)
@@ -144,7 +100,8 @@ class Estimate:
             if is_new:
                 line.bytes += images * self._pixels(dataset) * BYTES_PER_PIXEL[explainer.kind]
                 line.work[self._unit("masks", explainer.kind, dataset)] += images
-                self._method(line.work, (dataset, model), explainer, images)
+                self._method(line.work, (dataset, model), explainer, images, held)
+                held |= passes_once(explainer).keys()
                 superpixels = self._superpixels(explainer, dataset)
                 line.work.update(dict.fromkeys(superpixels - seen, images))
                 seen |= superpixels
@@ -159,16 +116,28 @@ class Estimate:
             yield name, line
 
     def _once(
-        self, subject: Subject, metrics: Iterable[str], images: int
+        self, subject: Subject, metrics: Iterable[str], shards: Sequence[Shard]
     ) -> Iterator[tuple[str, CostLine]]:
-        """Yield what metrics run once for all explainers, and what tuned models classify."""
+        """Yield what metrics do once for all explainers, and what tuned models classify."""
         scored = [self._benchmark.metrics[name] for name in metrics]
+        images = sum(len(shard.image_ids) for shard in shards)
         tuned = {item.perturbation for item in scored if isinstance(item, TunedMetric)}
         passes = len(tuned) + sum(map(forwards_once, dict.fromkeys(scored)))
         if passes:
             line = CostLine(images)
             line.work[self._pass("forward", subject)] += images * passes
             yield TUNING if tuned else SHARED, line
+        copies = {share: None for item in scored for share in randomised_once(item)}
+        if copies:
+            units = [self._copy(subject, share) for share in copies]
+            yield SHARED, CostLine(images, work=Amounts(dict.fromkeys(units, len(shards))))
+
+    def _copy(self, subject: Subject, share: tuple[float, float]) -> Unit:
+        """Return the making of a copy of a model with a share of its layers drawn anew."""
+        first, last = share
+        unit = self._pass("forward", subject)
+        name = f"{unit.name}, its layers from {first:.3g} to {last:.3g} of the way back"
+        return replace(unit, what="copy", name=name, subject=(unit.subject, share))
 
     def _step(self, recipe: Recipe, subject: Subject, seed: int) -> Unit:
         """Return a training step of a recipe."""
@@ -214,7 +183,7 @@ class Estimate:
         self._method(once, subject, explainer, 1)
         once.update(dict.fromkeys(self._superpixels(explainer, shard.dataset), 1))
         turn = min(self._benchmark.batch_size, images)
-        is_warmed = throughput is not None and once.seconds(throughput) * turn <= CHEAP_WARM_UP
+        is_warmed = throughput is not None and once.seconds(throughput.of) * turn <= CHEAP_WARM_UP
         times = 1 + 2 * images + (turn if is_warmed else 0)
         line = CostLine(images, images, BYTES_PER_SCORE * images)
         line.work = Amounts({unit: amount * times for unit, amount in once.items()})
@@ -231,14 +200,27 @@ class Estimate:
         if shared.backwards:
             work[self._pass("backward", subject)] += images * shared.backwards
 
-    def _method(self, work: Amounts, subject: tuple[str, str], item: object, images: int) -> None:
-        """Add an explainer's or metric's own passes, and what it does beside them."""
-        own = passes_of(item)
-        if own.forwards:
-            work[self._pass("forward", Subject(*subject))] += images * own.forwards
-        if own.backwards:
-            work[self._pass("backward", Subject(*subject))] += images * own.backwards
-        work[self._unit("method", repr(item), subject[0], item)] += images
+    def _method(
+        self,
+        work: Amounts,
+        subject: tuple[str, str],
+        item: object,
+        images: int,
+        held: Set[Hashable] = frozenset(),
+    ) -> None:
+        """Add an explainer's or metric's own passes, and what it does beside them.
+
+        Args:
+            held: keys of passes that other methods of a batch have run for all.
+        """
+        own, once = passes_of(item), passes_once(item)
+        spared = summed(passes for key, passes in once.items() if key in held)
+        if forwards := own.forwards - spared.forwards:
+            work[self._pass("forward", Subject(*subject))] += images * forwards
+        if backwards := own.backwards - spared.backwards:
+            work[self._pass("backward", Subject(*subject))] += images * backwards
+        what: What = "rest" if once and once.keys() <= held else "method"
+        work[self._unit(what, repr(item), subject[0], item)] += images
 
     def _again(
         self, work: Amounts, subject: Subject, judging: tuple[object, Explainer], images: int
@@ -247,7 +229,8 @@ class Estimate:
         metric, explainer = judging
         again = images * explanations_of(metric)
         if again:
-            self._shared_passes(work, subject, [explainer], again)
+            if asks_model(explainer):
+                self._shared_passes(work, subject, [explainer], again)
             self._method(work, subject, explainer, again)
             for unit in self._superpixels(explainer, subject.dataset):
                 work[unit] += again

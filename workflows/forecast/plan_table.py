@@ -19,7 +19,8 @@ from ..errors import UserError
 from ..store.described import PREDICTED
 from ..store.run_folder import Store
 from .assumed_data import assume
-from .cost import TIMING, CostLine, Estimate, Lines, units_of
+from .cost import Estimate
+from .lines import TIMING, CostLine, Lines, units_of
 from .throughput import Throughput, measure
 
 COLUMNS = ("images", "rows", "forward", "backward", "bytes", "time")
@@ -141,12 +142,12 @@ def _sum(lines: Iterable[CostLine]) -> CostLine:
 def _cells(line: CostLine, throughput: Throughput) -> list[str]:
     passes = [line.work.passes("forward"), line.work.passes("backward")]
     numbers = [line.images, line.rows, *passes, line.bytes]
-    return [*(short(number) for number in numbers), span(line.work.seconds(throughput))]
+    return [*(short(number) for number in numbers), span(line.work.seconds(throughput.of))]
 
 
 def hours(lines: Lines, throughput: Throughput, resources: Resources) -> tuple[float, float]:
     """Return the seconds of all work, and those by the clock: timings run alone."""
-    seconds = {key: line.work.seconds(throughput) for key, line in lines.items()}
+    seconds = {key: line.work.seconds(throughput.of) for key, line in lines.items()}
     alone = sum(value for (_, name), value in seconds.items() if name == TIMING)
     shared = sum(seconds.values()) - alone
     return shared + alone, shared / max(resources.num_workers or 1, 1) + alone

@@ -10,61 +10,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from swag.classifier import Classifier
 from swag.denormals import flushed
-from swag.forwards import CopyPasses
-from swag.models import load_classifier
-from swag.protocols import passes_of
-from swag.signals import Signals
+from swag.protocols import passes_of, passes_once, summed
 
-from ..config.benchmark import Benchmark
 from ..data import Dataset
 from ..errors import UserError
 from ..hardware import device_name, tune_allocator
-from ..train.fitting import fit
 from . import rehearsal
-from .rehearsal import LONGEST, clock, photographs
+from .lines import PASSES, Unit
+from .model_speed import Models, backward_seconds, forward_seconds, full_pass
+from .rehearsal import photographs
 
-What = Literal[
-    "forward",
-    "backward",
-    "training",
-    "method",
-    "superpixels",
-    "loading",
-    "masks",
-    "scores",
-    "ranks",
-]
-PASSES = ("forward", "backward", "training")
 TIMED_OF_A_GRID = 4
 _NUMBER = re.compile(r"\d+(\.\d+)?")
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Something that a run does for every image, or for every part file."""
-
-    what: What
-    name: str
-    size: tuple[int, int]
-    batch: int
-    """Images at a time, or rows of a part."""
-    subject: Any = field(default=None, compare=False)
-    """What is run: a model's specification, an explainer, metric, segmenter or data set."""
-
-    @property
-    def key(self) -> str:
-        height, width = self.size
-        return f"{self.what}: {self.name} at {height}x{width}, {self.batch} at a time"
 
 
 @dataclass(frozen=True)
@@ -163,7 +128,7 @@ def measure(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     where = torch.device(device)
-    models = _Models(where)
+    models = Models(where)
     pictures = _pictures(datasets)
     timed: dict[Unit, float] = {}
     seconds: dict[str, float] = {}
@@ -182,7 +147,7 @@ def _examples(units: Iterable[Unit]) -> dict[Unit, Unit]:
     """Return the unit that is timed for each, those of one model in a row as it is made once."""
     families: dict[object, list[Unit]] = {}
     for unit in sorted(set(units), key=lambda unit: (unit.name, unit.key)):
-        is_grid = unit.what in {"method", "superpixels"}
+        is_grid = unit.what in {"method", "rest", "superpixels"}
         alike = _NUMBER.sub("#", unit.name) if is_grid else unit.name
         families.setdefault((unit.what, unit.size, unit.batch, alike), []).append(unit)
     result: dict[Unit, Unit] = {}
@@ -192,12 +157,13 @@ def _examples(units: Iterable[Unit]) -> dict[Unit, Unit]:
     return result
 
 
-def _seconds(unit: Unit, models: _Models, device: torch.device, pictures: Pictures) -> float:
-    if unit.what in PASSES:
+def _seconds(unit: Unit, models: Models, device: torch.device, pictures: Pictures) -> float:
+    if unit.what in {*PASSES, "copy"}:
         return models.seconds(unit)
     image_BCHW = pictures[unit.size] if unit.size in pictures else photographs(2, unit.size)
     kinds: dict[str, Callable[[], float]] = {
         "method": lambda: _method(unit, image_BCHW, device),
+        "rest": lambda: _method(unit, image_BCHW, device),
         "superpixels": lambda: rehearsal.superpixels(unit.subject, image_BCHW, device),
         "loading": lambda: rehearsal.loading(unit.subject),
         "masks": lambda: rehearsal.masks(unit.subject, unit.size, unit.batch),
@@ -208,13 +174,19 @@ def _seconds(unit: Unit, models: _Models, device: torch.device, pictures: Pictur
 
 
 def _method(unit: Unit, image_BCHW: Tensor, device: torch.device) -> float:
-    """Return what an explainer or metric takes for an image beside passes and superpixels."""
-    whole = rehearsal.method(unit.subject, image_BCHW, unit.batch, device)
+    """Return what an explainer or metric takes for an image beside passes and superpixels.
+
+    A "rest" is what it takes where other methods have run the passes that it shares with them.
+    """
+    is_rest = unit.what == "rest"
+    whole = rehearsal.method(unit.subject, image_BCHW, unit.batch, device, is_rest=is_rest)
     own = passes_of(unit.subject)
-    if not any(own):
+    spared = summed(passes_once(unit.subject).values() if is_rest else ())
+    forwards, backwards = own.forwards - spared.forwards, own.backwards - spared.backwards
+    if not (forwards or backwards):
         return whole
     forward, backward = _probe_seconds(unit.size, unit.batch, device)
-    return max(whole - own.forwards * forward - own.backwards * backward, 0.0)
+    return max(whole - forwards * forward - backwards * backward, 0.0)
 
 
 @cache
@@ -225,65 +197,3 @@ def _probe_seconds(
     classifier = rehearsal.probe(device, batch_size)
     image_BCHW = full_pass(classifier, size)
     return forward_seconds(classifier, image_BCHW), backward_seconds(classifier, image_BCHW)
-
-
-class _Models:
-    """Times the passes of models with random weights; keeps the last one."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._latest: tuple[object, Classifier] | None = None
-
-    def seconds(self, unit: Unit) -> float:
-        spec, recipe = unit.subject if unit.what == "training" else (unit.subject, None)
-        spec = replace(spec, weights="random:0")
-        if self._latest is None or self._latest[0] != (spec, unit.batch):
-            classifier = load_classifier(spec, device=self._device, batch_size=unit.batch)
-            self._latest = (spec, unit.batch), classifier
-        classifier = self._latest[1]
-        image_BCHW = full_pass(classifier, unit.size)
-        if recipe is not None:
-            return training_seconds(classifier, image_BCHW, recipe)
-        if unit.what == "forward":
-            return copies_seconds(classifier, image_BCHW)
-        return backward_seconds(classifier, image_BCHW)
-
-
-def full_pass(classifier: Classifier, size: tuple[int, int]) -> Tensor:
-    """Return images for a pass: a full one, or one of about `LONGEST` seconds."""
-    image_1CHW = photographs(1, size).to(classifier.device)
-    alone = clock(lambda: classifier.probabilities(image_1CHW.clone()), classifier.device)
-    count = max(2, min(classifier.batch_size, int(LONGEST / alone)))
-    return image_1CHW.expand(count, -1, -1, -1).contiguous()
-
-
-def forward_seconds(classifier: Classifier, image_BCHW: Tensor) -> float:
-    """Return an image's share of a forward pass."""
-    run = clock(lambda: classifier.probabilities(image_BCHW.clone()), classifier.device)
-    return run / len(image_BCHW)
-
-
-def copies_seconds(classifier: Classifier, image_BCHW: Tensor) -> float:
-    """Return an image's share of a forward pass of perturbed copies, as most passes are."""
-    classifier.copies = CopyPasses(forward=Benchmark.forward)
-    classifier.copies_logits(image_BCHW[:1].clone())
-    run = clock(lambda: classifier.copies_logits(image_BCHW.clone()), classifier.device)
-    return run / len(image_BCHW)
-
-
-def backward_seconds(classifier: Classifier, image_BCHW: Tensor) -> float:
-    """Return an image's share of a backward pass to the input, the mean of plain and guided."""
-    batch = rehearsal.batch_of(image_BCHW)
-    needs = {"gradient", "guided_gradient"}
-    both = clock(lambda: Signals(classifier, batch, needs).probability_BK, classifier.device)
-    return max(both / len(image_BCHW) - forward_seconds(classifier, image_BCHW), 0.0) / 2
-
-
-def training_seconds(classifier: Classifier, image_BCHW: Tensor, recipe: Any) -> float:
-    """Return an image's share of a training step; the model's weights stay about as they are."""
-    half_BCHW = image_BCHW[: max(2, len(image_BCHW) // 2)]
-    label_B = torch.zeros(len(half_BCHW), dtype=torch.int64, device=half_BCHW.device)
-    steps = [(half_BCHW, label_B)] * 2
-    once = replace(recipe, epochs=1, learning_rate=1e-9)
-    seconds = clock(lambda: fit(classifier.model, lambda _: steps, once), classifier.device)
-    return seconds / (2 * len(half_BCHW))

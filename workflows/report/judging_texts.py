@@ -13,6 +13,7 @@ _ALIKE = {
     "spearman": "Spearman's rank correlation",
     "pearson": "Pearson's correlation",
     "ssim": "structural similarity (SSIM)",
+    "hog": "Pearson's correlation of the histograms of oriented gradients (HOG)",
 }
 
 
