@@ -125,8 +125,11 @@ def first_pictures(dataset: Dataset) -> Tensor | None:
 
 
 def method(subject: Any, image_BCHW: Tensor, batch_size: int, device: torch.device) -> float:
-    """Return an image's seconds in an explainer or metric with the probe for a model."""
-    batch = batch_of(image_BCHW.to(device))
+    """Return an image's seconds in an explainer or metric with the probe for a model.
+
+    More images than there are threads would take longer and tell the same.
+    """
+    batch = batch_of(image_BCHW[: max(2, torch.get_num_threads())].to(device))
     classifier = probe(device, batch_size)
 
     def run(signals: Signals) -> object:
