@@ -6,6 +6,7 @@ does, does not wait for PyTorch.
 
 from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,17 +60,19 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for: modules that need no PyTorch are to come without it.
+    """Import what is asked for, a module too: those that need no PyTorch are to come without it.
 
     `__version__` is looked up then as well: code on a cluster need not be an installation.
     """
     if name == "__version__":
         return _version("swagflow")
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(_import_module(f"swag.{_MODULE_OF[name]}"), name)
-    globals()[name] = found
-    return found
+    if name in _MODULE_OF:
+        found = getattr(_import_module(f"swag.{_MODULE_OF[name]}"), name)
+        globals()[name] = found
+        return found
+    if not name.startswith("_") and _find_spec(f"swag.{name}") is not None:
+        return _import_module(f"swag.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

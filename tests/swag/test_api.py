@@ -10,6 +10,7 @@ from torch import nn
 
 import swag
 from swag.explainers.rise import RISE
+from tests.support.processes import python
 from tests.support.toys import classifier_of, images, toy_cnn, untouched
 
 FEW_MASKS = RISE(num_masks=8)
@@ -33,6 +34,20 @@ def test_random_numbers_belong_to_the_image_by_its_name() -> None:
     assert torch.equal(both[1], alone)
     unnamed = swag.explain(model, images(2)[1], method="noise")
     assert not torch.equal(both[1], unnamed)
+
+
+def test_what_the_package_offers_comes_when_it_is_asked_for() -> None:
+    code = """
+import swag
+import swag.lookup
+assert "torch" not in sys.modules
+assert set(swag.__all__) <= set(dir(swag))
+assert swag.catalog.EXPLAINERS is swag.EXPLAINERS
+assert swag.testing.check_explainer
+print(hasattr(swag, "nothing"), hasattr(swag, "_nothing"), bool(swag.__version__))
+"""
+    done = python(code)
+    assert done.stdout == "False False True\n", done.stderr
 
 
 def test_a_seed_makes_other_random_numbers() -> None:

@@ -197,7 +197,9 @@ FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 TINIEST = float(np.float32(1e-45))
 
 
-@given(st.lists(FLOATS | st.sampled_from([0.0, -0.0, TINIEST, -TINIEST, 1.0]), min_size=1, max_size=60))
+@given(
+    st.lists(FLOATS | st.sampled_from([0.0, -0.0, TINIEST, -TINIEST, 1.0]), min_size=1, max_size=60)
+)
 def test_order_is_the_stable_descending_one(values: list[float]) -> None:
     expected = sorted(range(len(values)), key=lambda index: (-values[index], index))
     assert descending_order(torch.tensor([values])).tolist() == [expected]

@@ -134,10 +134,12 @@ def method(
 ) -> float:
     """Return an image's seconds in an explainer or metric with the probe for a model.
 
+    More images than there are threads would take longer and tell the same.
+
     Args:
         is_rest: what of it others of a batch may have done has been done.
     """
-    batch = batch_of(image_BCHW.to(device))
+    batch = batch_of(image_BCHW[: max(2, torch.get_num_threads())].to(device))
     classifier = probe(device, batch_size)
 
     def run(signals: Signals) -> object:
