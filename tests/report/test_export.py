@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,6 +97,44 @@ def test_special_characters_are_no_commands() -> None:
     ]
     assert r"a|b*c\_d & 3 \\" in rows.encoded("latex").decode()
     assert r"\begin{tabular}{lr}" in rows.encoded("latex").decode()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
+def test_every_table_of_a_run_is_typeset(tmp_path: Path) -> None:
+    odd = {
+        ("swag", "scene-0001"): "[out] of 50% & {memory} #1: a_b^2 ~ \\input $x <y> \u2212 \u2013"
+    }
+    store = make_run(tmp_path / "run", methods=METHODS, errors=odd)
+    main_exit(["report", store.uri])
+    tables = sorted((tmp_path / "run" / "tables").glob("*.tex"))
+    assert {"missing.tex", "table1_deletion.tex"} <= {path.name for path in tables}
+    starts = Sheet("x", ["a", "b"], [["[one]", 1], ["*two", 2], ["three", None]])
+    (tmp_path / "starts.tex").write_bytes(starts.encoded("latex"))
+    inputs = [rf"\input{{{path}}}\clearpage" for path in [*tables, tmp_path / "starts.tex"]]
+    document = [
+        r"\documentclass{article}",
+        r"\usepackage{booktabs}",
+        r"\begin{document}",
+        *inputs,
+        r"\end{document}",
+    ]
+    (tmp_path / "all.tex").write_text("\n".join(document))
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert f"({len(inputs)} pages" in done.stdout
+
+
+def main_exit(call: list[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(call)
+    assert not stop.value.code
 
 
 def test_json_has_every_digit_and_no_nan() -> None:

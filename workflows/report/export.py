@@ -175,7 +175,9 @@ def _latex_grid(grid: Grid, intervals: bool) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    # After the end of a line, "[" and "*" would be read as its options.
+    guard = "{}" if cells[0].startswith(("[", "*")) else ""
+    return guard + " & ".join(cells) + r" \\"
 
 
 def _latex_cell(cell: Mapping[str, Any], intervals: bool) -> str:
