@@ -51,7 +51,8 @@ def _without_rounding(map_HW: np.ndarray) -> np.ndarray:
     """Return a map in steps of its range: values that only rounding parts are equal."""
     low, high = map_HW.min(), map_HW.max()
     step_HW: np.ndarray = np.round((map_HW - low) / (high - low) * STEPS)
-    return low + step_HW * ((high - low) / STEPS)
+    found_HW: np.ndarray = low + step_HW * ((high - low) / STEPS)
+    return found_HW
 
 
 def _pearson(first_HW: np.ndarray, second_HW: np.ndarray) -> float:

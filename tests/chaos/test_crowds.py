@@ -1,4 +1,4 @@
-"""Ten thousand files, a row group of twenty thousand images, and clocks that jump."""
+"""Ten thousand files and pictures, a row group of twenty thousand images, and clocks that jump."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from rich.console import Console
+from torch import Tensor
 
 from swagflow.cli.status import show_status
-from swagflow.data import ImageParquet
+from swagflow.data import ImageFolder, ImageParquet, folder
+from swagflow.data.base import load_image
+from swagflow.data.framing import Frame, Framing
 from swagflow.data.parquet import ParquetImages
 from swagflow.store import lease
 from swagflow.store.files import Folder
@@ -71,6 +74,36 @@ def test_ten_thousand_files_are_listed_read_and_gone_on_with(tmp_path: Path) -> 
     assert "Nothing to compute" in runner.output
     assert status_seconds < 30
     assert run_seconds < 120
+
+
+def test_a_folder_of_ten_thousand_pictures_is_listed_without_reading_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (9, 9), "red").save(stream, "PNG")
+    first = tmp_path / "a" / "0.png"
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    first.write_bytes(stream.getvalue())
+    for number in range(1, 2 * NUM_IMAGES):
+        (tmp_path / "ab"[number % 2] / f"{number}.png").hardlink_to(first)
+    os.utime(first, (2**32, 2**32))  # nobody asks when it was written
+    read: list[object] = []
+
+    def counted(file: Path, frame: Frame) -> tuple[Tensor, Framing]:
+        read.append(file)
+        return load_image(file, frame)
+
+    monkeypatch.setattr(folder, "load_image", counted)
+    opened = ImageFolder(root=str(tmp_path), size=8).open()
+    assert len(set(opened.image_ids)) == 2 * NUM_IMAGES
+    assert len(opened.fingerprint) == 64
+    assert read == []
+    samples = [opened.load(image_id) for image_id in opened.image_ids[:50]]
+    assert {sample.label for sample in samples} == {0, 1}
+    assert len(read) == 50
+    first.touch()
+    assert ImageFolder(root=str(tmp_path), size=8).open().fingerprint == opened.fingerprint
 
 
 def test_a_huge_row_group_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.support.runs import EXPLAINERS, Runner
+from tests.support.runs import EXPLAINERS, Runner, same_results
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as on Linux")
 PLUGINS = "tests.support.plugins:"
@@ -49,6 +49,21 @@ def test_in_one_process_it_becomes_rows(runner: Runner, reference: Runner) -> No
     assert runner(IMAGES, explainers={**HUNGRY, **EXPLAINERS}) == 1
     assert "Traceback" not in runner.output
     assert_only_theirs_are_lost(runner, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_machine_without_memory_for_any_worker_is_one_line_and_loses_nothing(
+    runner: Runner, reference: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("RAY_memory_usage_threshold", "0.001")
+        patch.setenv("RAY_memory_monitor_refresh_ms", "100")
+        assert runner(IMAGES, workers=1) == 2
+    (line,) = [each for each in runner.output.splitlines() if each.startswith("Error: ")]
+    assert "Ray ended it (out of memory: fewer --workers leave more to each" in line
+    assert runner(IMAGES) == 0
+    same_results(runner.folder, reference)
 
 
 @pytest.mark.slow

@@ -10,7 +10,16 @@ import torch
 from torch import nn
 
 from swag.catalog import EXPLAINERS, METRICS
-from swag.explainers import LIME, LeGrad, ScoreCAM, VanillaGradient
+from swag.explainers import (
+    LIME,
+    SWAG,
+    KernelSHAP,
+    LeGrad,
+    Pooled,
+    ScoreCAM,
+    SmoothGrad,
+    VanillaGradient,
+)
 from swag.metrics import (
     Completeness,
     EfficientRandomisation,
@@ -24,8 +33,10 @@ from swag.protocols import (
     judging_passes,
     needs_of,
     passes_of,
+    passes_once,
     segmenter_of,
     shared_passes,
+    summed,
 )
 from swag.signals import Signals
 from swag.superpixels import SLIC
@@ -87,6 +98,34 @@ def test_an_explainer_reads_the_superpixels_that_it_declares(name: str) -> None:
     explainer(signals)
     assert signals.asked == ({segmenter} - {None})
     assert segmenter is None or segmenter.needs <= explainer.needs
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_an_explainer_keeps_the_passes_that_it_runs_for_all(name: str) -> None:
+    explainer = reduced(EXPLAINERS[name])
+    kept, own = passes_once(explainer), passes_of(explainer)
+    signals = Watched(explainer.needs, toy_for(explainer))
+    explainer(signals)
+    assert kept.keys() <= signals._memory.keys()
+    assert all(few <= many for few, many in zip(summed(kept.values()), own, strict=True))
+    before = signals.run
+    explainer(signals)
+    again = [after - first for after, first in zip(signals.run, before, strict=True)]
+    spared = summed(kept.values())
+    most = [NUM_IMAGES * (all_ - few) for all_, few in zip(own, spared, strict=True)]
+    assert all(run <= limit for run, limit in zip(again, most, strict=True))
+
+
+def test_superpixels_that_follow_passes_count_them() -> None:
+    smooth = SLIC(features="gradient", gradient="smooth_gradient", num_segments=6)
+    key, passes = ("noisy_gradients", 25, 0.15), Passes(25, 25)
+    assert passes_once(smooth) == passes_once(SmoothGrad()) == {key: passes}
+    assert passes_once(SWAG(weights="smooth_gradient", superpixels=smooth)) == {key: passes}
+    for explainer in (LIME(superpixels=smooth, num_samples=4), KernelSHAP(superpixels=smooth)):
+        assert passes_once(explainer) == {key: passes}
+        assert passes_of(explainer) == (explainer.num_samples - 1 + 25, 25)
+    pooled = Pooled(pixels=SmoothGrad(), superpixels=smooth)
+    assert passes_of(pooled) == passes
 
 
 @pytest.mark.parametrize("name", METRICS)

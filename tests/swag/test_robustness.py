@@ -182,7 +182,7 @@ def test_maps_of_any_ranges_have_skimages_structural_similarity(scale: float, ot
     second_HW = other * (first_HW / scale + 0.2 * rng.random((32, 32)))
     extent = np.ptp(np.stack([first_HW, second_HW]))
     expected = structural_similarity(first_HW, second_HW, data_range=extent)
-    pair = (torch.from_numpy(item)[None] for item in (first_HW, second_HW))
+    pair = torch.from_numpy(first_HW)[None], torch.from_numpy(second_HW)[None]
     assert similarity(*pair, "ssim").item() == pytest.approx(expected, abs=1e-4)
 
 
@@ -190,7 +190,7 @@ def test_maps_of_the_smallest_values_keep_their_ranks() -> None:
     rng = np.random.default_rng(2)
     first_HW, second_HW = 1e-12 * rng.random((2, 16, 16)) - 3e-12
     rank = spearmanr(first_HW.ravel(), second_HW.ravel()).statistic
-    pair = (torch.from_numpy(item)[None] for item in (first_HW, second_HW))
+    pair = torch.from_numpy(first_HW)[None], torch.from_numpy(second_HW)[None]
     assert similarity(*pair, "spearman").item() == pytest.approx(rank, abs=1e-4)
 
 
@@ -209,7 +209,7 @@ def test_of_oriented_gradients_it_is_skimages_whatever_the_maps_scale() -> None:
 def test_oriented_gradients_by_hand() -> None:
     """Of a ramp all gradients have one direction: a ninth of each histogram, in all cells."""
     across_HW = torch.arange(24.0).expand(24, -1)
-    pair = [across_HW[None], across_HW.T[None]]
+    pair = across_HW[None], across_HW.T[None]
     # Each cell's share of 9 is one 1 and eight 0 elsewhere for both: (0 - 1/81) / (1/9 - 1/81).
     assert similarity(*pair, "hog").item() == pytest.approx(-1 / 8, abs=2e-3)
     upside_down = similarity(pair[0], -pair[0], "hog").item()

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
-from ..store.tracebacks import Failure, one_line
+from ..store.tracebacks import OUT_OF_MEMORY, Failure, one_line
 
 EXIT = "Worker exit type: "
 """Where Ray's account of a death comes to the point."""
+SHORT_OF_MEMORY = f"its machine was short of memory and Ray ended it ({OUT_OF_MEMORY})"
+MEMORY_LINES = 2
+"""What Ray tells of the machine's memory; then come its own, and whatever else runs there."""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def failure_of_death(error: RayError, tries: int) -> Failure:
     """Return what is known of workers that are gone: no traceback, but how a process ended."""
     manner = manner_of(error)
+    told = str(error).strip()
+    if isinstance(error, OutOfMemoryError):
+        told = "\n".join(told.splitlines()[:MEMORY_LINES])
     text = (
-        f"{str(error).strip()}\n\nWhat the worker printed last is on its machine in the log files "
+        f"{told}\n\nWhat the worker printed last is on its machine in the log files "
         "of Ray's session (logs/worker-*-PID.err).\n"
     )
     # Numbers are of processes and addresses.
@@ -33,6 +39,8 @@ def failure_of_delay(limit: float) -> Failure:
 
 def manner_of(error: RayError) -> str:
     """Return how Ray says that a process ended."""
+    if isinstance(error, OutOfMemoryError):
+        return SHORT_OF_MEMORY
     _, _, manner = str(error).strip().rpartition(EXIT)
     return one_line(manner.replace("Worker exit detail: ", ""))
 
@@ -45,5 +53,7 @@ def failure_of_task(error: RayTaskError) -> Failure:
 
 def last_line(error: Exception) -> str:
     """Return the cause of an error, or the end of what Ray tells of it."""
+    if isinstance(error, OutOfMemoryError):
+        return SHORT_OF_MEMORY
     cause = getattr(error, "cause", None)
     return f"{type(cause).__name__}: {cause}" if cause else str(error).strip().splitlines()[-1]
