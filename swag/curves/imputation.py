@@ -39,20 +39,30 @@ def impute(image_CHW: Tensor, gone_T1HW: Tensor, *, compiled: bool = True) -> Te
     levels = levels_of(gone_T1HW)
     copies_TCHW = _filled(sweeps, image_CHW * (1 - gone_T1HW), levels)
     residual_TCHW = sweeps.surplus(copies_TCHW, levels[0])
-    direction_TCHW, last_T111 = torch.zeros_like(copies_TCHW), image_CHW.new_ones(1)
+    direction_TCHW = torch.zeros_like(copies_TCHW)
+    last_T111 = image_CHW.new_ones(len(copies_TCHW), 1, 1, 1)
+    found_TCHW = torch.empty_like(copies_TCHW)
+    left_T = torch.arange(len(copies_TCHW), device=image_CHW.device)
     for _ in range(MAX_ITERATIONS):
-        going_T111 = sweeps.is_above(residual_TCHW, 12 * TOLERANCE)
-        if not bool(going_T111.any()):
-            break
+        going_T = sweeps.is_above(residual_TCHW, 12 * TOLERANCE)
+        if not bool(going_T.all()):
+            found_TCHW[left_T] = copies_TCHW
+            if not bool(going_T.any()):
+                return found_TCHW
+            levels = [level.of(going_T) for level in levels]
+            left_T, copies_TCHW, residual_TCHW, direction_TCHW, last_T111 = (
+                each[going_T]
+                for each in (left_T, copies_TCHW, residual_TCHW, direction_TCHW, last_T111)
+            )
         better_TCHW = _cycle(sweeps, residual_TCHW, levels)
         product_T111 = sweeps.inner(residual_TCHW, better_TCHW)
         sweeps.turn(direction_TCHW, _ratio(product_T111, last_T111), better_TCHW)
         change_TCHW = sweeps.surplus(direction_TCHW, levels[0])  # the residual's fall, negated
-        fall_T111 = -sweeps.inner(direction_TCHW, change_TCHW)
-        length_T111 = _ratio(product_T111, fall_T111) * going_T111
+        length_T111 = _ratio(product_T111, -sweeps.inner(direction_TCHW, change_TCHW))
         sweeps.advance(length_T111, direction_TCHW, change_TCHW, copies_TCHW, residual_TCHW)
         last_T111 = product_T111
-    return copies_TCHW
+    found_TCHW[left_T] = copies_TCHW
+    return found_TCHW
 
 
 @lru_cache
@@ -84,14 +94,13 @@ def _filled(sweeps: ModuleType, value_TCHW: Tensor, levels: list[Level]) -> Tens
 def _cycle(sweeps: ModuleType, residual_TCHW: Tensor, levels: list[Level]) -> Tensor:
     """Return what mends a residual nearly: a sweep, the same on the grid above, a sweep."""
     level = levels[0]
-    mended_TCHW = level.step_T1HW * residual_TCHW
     if len(levels) == 1:
+        mended_TCHW = level.step_T1HW * residual_TCHW
         for _ in range(_SWEEPS_AT_THE_TOP):
             sweeps.mend(residual_TCHW, mended_TCHW, level)
         return mended_TCHW
-    above_TChw = sweeps.restrict(sweeps.left(residual_TCHW, mended_TCHW, level), levels[1])
-    sweeps.interpolate(_cycle(sweeps, above_TChw, levels[1:]), mended_TCHW, level)
-    sweeps.mend(residual_TCHW, mended_TCHW, level)
+    mended_TCHW, above_TChw = sweeps.down(residual_TCHW, level, levels[1])
+    sweeps.up(_cycle(sweeps, above_TChw, levels[1:]), residual_TCHW, mended_TCHW, level)
     return mended_TCHW
 
 

@@ -25,6 +25,10 @@ class Level(NamedTuple):
     step_T1HW: Tensor
     """What a sweep of Jacobi's method multiplies the residual by."""
 
+    def of(self, chosen_T: Tensor) -> Level:
+        """Return that of some copies, bool (T,)."""
+        return Level(self.gone_T1HW[chosen_T], self.own_11HW, self.step_T1HW[chosen_T])
+
 
 def levels_of(gone_T1HW: Tensor) -> list[Level]:
     """Return the grids from that of the pixels up. A cell is unknown if all its pixels are."""
@@ -47,27 +51,34 @@ def surplus(value_TCHW: Tensor, level: Level) -> Tensor:
     return around_TCHW.addcmul_(level.own_11HW, value_TCHW, value=-1).mul_(level.gone_T1HW)
 
 
-def left(residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level) -> Tensor:
-    """Return what is left of a residual once `mended` is added."""
-    return surplus(mended_TCHW, level).add_(residual_TCHW)
+def down(residual_TCHW: Tensor, level: Level, above: Level) -> tuple[Tensor, Tensor]:
+    """Sweep once from 0; return what mends so far, and what is left on cells twice as wide.
 
-
-def mend(residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level) -> None:
-    """Sweep once by Jacobi's method: add to `mended` what the residual asks for."""
-    mended_TCHW.addcmul_(level.step_T1HW, left(residual_TCHW, mended_TCHW, level))
-
-
-def restrict(value_TCHW: Tensor, above: Level) -> Tensor:
-    """Return sums over cells twice as wide, where these are unknown: bilinear's transpose."""
-    height, width = value_TCHW.shape[-2:]
-    wide = pad(value_TCHW, (1, 1 + width % 2, 1, 1 + height % 2))
+    The latter are sums, where cells are unknown: the transpose of bilinear interpolation.
+    """
+    mended_TCHW = level.step_T1HW * residual_TCHW
+    left_TCHW = surplus(mended_TCHW, level).add_(residual_TCHW)
+    height, width = left_TCHW.shape[-2:]
+    wide = pad(left_TCHW, (1, 1 + width % 2, 1, 1 + height % 2))
     wide = (wide[..., 0:-3:2, :] + wide[..., 3::2, :]).add_(
         wide[..., 1:-2:2, :] + wide[..., 2:-1:2, :], alpha=3
     )
     wide = (wide[..., 0:-3:2] + wide[..., 3::2]).add_(
         wide[..., 1:-2:2] + wide[..., 2:-1:2], alpha=3
     )
-    return wide.div_(16).mul_(above.gone_T1HW)
+    return mended_TCHW, wide.div_(16).mul_(above.gone_T1HW)
+
+
+def up(coarse_TChw: Tensor, residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level) -> None:
+    """Add what mends cells twice as wide, and sweep once."""
+    interpolate(coarse_TChw, mended_TCHW, level)
+    mend(residual_TCHW, mended_TCHW, level)
+
+
+def mend(residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level) -> None:
+    """Sweep once by Jacobi's method: add to `mended` what is left asks for."""
+    left_TCHW = surplus(mended_TCHW, level).add_(residual_TCHW)
+    mended_TCHW.addcmul_(level.step_T1HW, left_TCHW)
 
 
 def interpolate(value_TChw: Tensor, mended_TCHW: Tensor, level: Level) -> None:
@@ -112,8 +123,8 @@ def advance(
 
 
 def is_above(residual_TCHW: Tensor, limit: float) -> Tensor:
-    """Return whether any residual of a copy, without its sign, is above a limit."""
-    return residual_TCHW.abs().amax((1, 2, 3), keepdim=True) > limit
+    """Return bool (T,): whether any residual of a copy, without its sign, is above a limit."""
+    return residual_TCHW.abs().amax((1, 2, 3)) > limit
 
 
 def _around(value_TCHW: Tensor) -> Tensor:
