@@ -94,6 +94,7 @@ def _filled(sweeps: ModuleType, value_TCHW: Tensor, levels: list[Level]) -> Tens
 def _cycle(sweeps: ModuleType, residual_TCHW: Tensor, levels: list[Level]) -> Tensor:
     """Return what mends a residual nearly: a sweep, the same on the grid above, a sweep."""
     level = levels[0]
+    mended_TCHW: Tensor
     if len(levels) == 1:
         mended_TCHW = level.step_T1HW * residual_TCHW
         for _ in range(_SWEEPS_AT_THE_TOP):

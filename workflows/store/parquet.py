@@ -37,7 +37,7 @@ PLAIN: dict[str, Any] = {
     "write_statistics": ["error"],
 }
 """Of a small file nearly all time of reading is setting up: of zstd, and of a dictionary that saves
-nothing, for each column. So it is read in two fifths of the time, and is smaller."""
+nothing, for each column."""
 
 
 def with_key(schema: pa.Schema, key: str) -> pa.Schema:
