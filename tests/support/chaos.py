@@ -34,9 +34,9 @@ NUM_PARTS = 16
 """Four methods, masks and scores of each, in two shards."""
 SECONDS_TO_END = 150
 """Within it a disturbed run ends by itself; Ray waits a minute for a lost part of it."""
-SECONDS_TO_VANISH = 90
+SECONDS_TO_VANISH = 30
 """Within it the last process of a run that ended is gone: workers at once, and two of Ray's own,
-which try for a fixed minute to tell a head that is gone too of the end of their raylet."""
+which would wait a minute for their raylet, a few seconds later."""
 
 PHASES = ("begin", "middle", "computed", "report")
 WAYS = ("kill", "terminate", "stop")

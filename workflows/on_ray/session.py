@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -17,6 +18,7 @@ from ..engine.address import check_listener, no_answer
 from ..engine.resources import Resources
 from ..errors import UserError
 from .failures import last_line
+from .reaper import reaped
 from .seclusion import private_folder
 from .watch import watched
 
@@ -43,12 +45,24 @@ def session(
         yield
         return
     _connect(resources, options)
-    try:
-        with watched(on_loss):
-            yield
-    finally:
-        ray.shutdown()
-        log.info("disconnected from Ray")
+    with _none_left(resources):
+        try:
+            with watched(on_loss):
+                yield
+        finally:
+            ray.shutdown()
+            log.info("disconnected from Ray")
+
+
+@contextmanager
+def _none_left(resources: Resources) -> Iterator[None]:
+    """Leave no process of a Ray of this machine's own, however this one ends."""
+    if resources.address is not None:
+        yield
+        return
+    folder = ray._private.worker._global_node.get_session_dir_path()
+    with reaped(folder, str(Path(ray.__file__).parent)):
+        yield
 
 
 def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
