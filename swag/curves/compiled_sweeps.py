@@ -52,9 +52,10 @@ def up(coarse_TChw: Tensor, residual_TCHW: Tensor, mended_TCHW: Tensor, level: L
     _up(coarse_Phw, residual_PHW, _Masks(*_planes(*level)), mended_PHW)
 
 
-def mend(residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level) -> None:
+def mend(residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level, times: int = 1) -> None:
     """As `sweeps.mend`."""
-    _mend(*_planes(residual_TCHW, level.own_11HW, level.step_T1HW, mended_TCHW))
+    residual_PHW, mended_PHW = _planes(residual_TCHW, mended_TCHW)
+    _mend(residual_PHW, _Masks(*_planes(*level)), mended_PHW, times)
 
 
 def interpolate(value_TChw: Tensor, mended_TCHW: Tensor, level: Level) -> None:
@@ -172,10 +173,11 @@ def _up(coarse_Phw: Array, residual_PHW: Array, level: _Masks, mended_PHW: Array
 
 
 @compiled(*_FAST)
-def _mend(residual_PHW: Array, own_1HW: Array, step_THW: Array, mended_PHW: Array) -> None:
-    channels = len(mended_PHW) // len(step_THW)
+def _mend(residual_PHW: Array, level: _Masks, mended_PHW: Array, times: int) -> None:
+    channels = len(mended_PHW) // len(level.step_THW)
     for p in range(len(mended_PHW)):
-        _sweep(residual_PHW[p], own_1HW[0], step_THW[p // channels], mended_PHW[p])
+        for _ in range(times):
+            _sweep(residual_PHW[p], level.own_1HW[0], level.step_THW[p // channels], mended_PHW[p])
 
 
 @compiled(*_FAST)

@@ -24,7 +24,7 @@ TOLERANCE = 1e-3
 """How far a pixel may be from the mean of its neighbours, in units of the normalised image: a tenth
 of the authors' noise."""
 MAX_ITERATIONS = 60
-_SWEEPS_AT_THE_TOP = 6
+_SWEEPS_AT_THE_TOP = 20
 
 
 def impute(image_CHW: Tensor, gone_T1HW: Tensor, *, compiled: bool = True) -> Tensor:
@@ -97,8 +97,7 @@ def _cycle(sweeps: ModuleType, residual_TCHW: Tensor, levels: list[Level]) -> Te
     mended_TCHW: Tensor
     if len(levels) == 1:
         mended_TCHW = level.step_T1HW * residual_TCHW
-        for _ in range(_SWEEPS_AT_THE_TOP):
-            sweeps.mend(residual_TCHW, mended_TCHW, level)
+        sweeps.mend(residual_TCHW, mended_TCHW, level, _SWEEPS_AT_THE_TOP)
         return mended_TCHW
     mended_TCHW, above_TChw = sweeps.down(residual_TCHW, level, levels[1])
     sweeps.up(_cycle(sweeps, above_TChw, levels[1:]), residual_TCHW, mended_TCHW, level)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-_LAST_SIDE = 4
+_LAST_SIDE = 14
 
 
 class Level(NamedTuple):
@@ -75,10 +75,11 @@ def up(coarse_TChw: Tensor, residual_TCHW: Tensor, mended_TCHW: Tensor, level: L
     mend(residual_TCHW, mended_TCHW, level)
 
 
-def mend(residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level) -> None:
-    """Sweep once by Jacobi's method: add to `mended` what is left asks for."""
-    left_TCHW = surplus(mended_TCHW, level).add_(residual_TCHW)
-    mended_TCHW.addcmul_(level.step_T1HW, left_TCHW)
+def mend(residual_TCHW: Tensor, mended_TCHW: Tensor, level: Level, times: int = 1) -> None:
+    """Sweep by Jacobi's method: add to `mended` what is left asks for."""
+    for _ in range(times):
+        left_TCHW = surplus(mended_TCHW, level).add_(residual_TCHW)
+        mended_TCHW.addcmul_(level.step_T1HW, left_TCHW)
 
 
 def interpolate(value_TChw: Tensor, mended_TCHW: Tensor, level: Level) -> None:

@@ -19,6 +19,7 @@ from tests.support.s3_proxy import Proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 IMAGES = "datasets.squares.images=8"
+ROOT = Path(__file__).resolve().parents[2]
 MOST_RUNS = 8
 KINDS = ("error", "reset", "cut", "slow", "busy", "lost")
 ATTEMPTS = 2
@@ -45,6 +46,7 @@ def cluster() -> Iterator[Proxy]:
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("AWS_ENDPOINT_URL", proxy.uri)
+        patch.setenv("PYTHONPATH", str(ROOT))  # where workers find the hook
         patch.setattr(clients, "S3_ATTEMPTS", ATTEMPTS)
         hook = f"{impatient.__module__}.{impatient.__name__}"
         with session(choose_resources(2), runtime_env={"worker_process_setup_hook": hook}):

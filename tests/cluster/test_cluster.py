@@ -88,6 +88,7 @@ def test_aws_launcher_reaches_the_launch_request(monkeypatch: pytest.MonkeyPatch
     moto = pytest.importorskip("moto")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     aws = pytest.importorskip("ray.autoscaler._private.aws.config")
     prepare_config = pytest.importorskip("ray.autoscaler._private.util").prepare_config
     config = load("aws.yaml")
