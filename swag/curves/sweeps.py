@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-_LAST_SIDE = 14
+_LAST_SIDE = 4
 
 
 class Level(NamedTuple):
