@@ -52,6 +52,7 @@ def test_how_far_a_run_is_and_its_report_are_told_without_pytorch(tmp_path: Path
     assert "torch" not in imported
 
 
+@pytest.mark.slow
 def test_a_run_with_nothing_to_do_imports_no_more_than_it_needs(tmp_path: Path) -> None:
     options = ["--workers=0", f"--run-dir={tmp_path}", "--only=table1", "--set=models=[tiny_vgg]"]
     few = ["--set=explainers=[swag,centre]", "--set=datasets.digit_scenes.images=4"]
