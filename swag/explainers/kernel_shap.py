@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, get_args
 
@@ -12,8 +12,8 @@ import numpy as np
 from torch import Tensor
 
 from swag.checks import require_at_least, require_one_of
-from swag.explainers.lime import hidden_images, painted, shown_probability
-from swag.protocols import Passes, Segmenter, passes_once, summed
+from swag.explainers.lime import SampledSuperpixels, hidden_images, painted, shown_probability
+from swag.protocols import Segmenter
 from swag.rng import generator
 from swag.signals import Signals
 from swag.superpixels.segmenters import SLIC
@@ -21,7 +21,7 @@ from swag.types import Fill, Kind
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelSHAP:
+class KernelSHAP(SampledSuperpixels):
     """Shapley values of superpixels (Lundberg and Lee, 2017, theorem 2).
 
     Coalitions are those of the authors' `shap`: all of the sizes that the samples suffice for, from
@@ -42,24 +42,6 @@ class KernelSHAP:
     def __post_init__(self) -> None:
         require_at_least("num_samples", self.num_samples, 3)
         require_one_of("fill", self.fill, get_args(Fill))
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return self.superpixels.needs
-
-    @property
-    def num_forwards(self) -> int:
-        """Model passes per image at most; the sample that shows all costs none."""
-        return self.num_samples - 1 + summed(self.passes_once.values()).forwards
-
-    @property
-    def num_backwards(self) -> int:
-        return summed(self.passes_once.values()).backwards
-
-    @property
-    def passes_once(self) -> Mapping[Hashable, Passes]:
-        """Those of the pixel importance that superpixels follow, if any."""
-        return passes_once(self.superpixels)
 
     def __call__(self, signals: Signals) -> Tensor:
         batch = signals.batch

@@ -20,8 +20,33 @@ from swag.superpixels.segmenters import Quickshift
 from swag.types import Fill, Kind
 
 
+class SampledSuperpixels:
+    """What methods need and take that show an image with some of its superpixels hidden."""
+
+    superpixels: Segmenter
+    num_samples: int
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return self.superpixels.needs
+
+    @property
+    def num_forwards(self) -> int:
+        """Model passes per image at most; the sample that shows all costs none."""
+        return self.num_samples - 1 + summed(self.passes_once.values()).forwards
+
+    @property
+    def num_backwards(self) -> int:
+        return summed(self.passes_once.values()).backwards
+
+    @property
+    def passes_once(self) -> Mapping[Hashable, Passes]:
+        """Those of the pixel importance that superpixels follow, if any."""
+        return passes_once(self.superpixels)
+
+
 @dataclass(frozen=True, kw_only=True)
-class LIME:
+class LIME(SampledSuperpixels):
     """Coefficients of a ridge regression on shown superpixels (Ribeiro et al., 2016).
 
     Gives what the authors' `lime` gives with its defaults for a float image in [0, 1]: each
@@ -48,24 +73,6 @@ class LIME:
         if self.alpha <= 0:
             raise ValueError(f"alpha must be positive, got {self.alpha}")
         require_one_of("fill", self.fill, get_args(Fill))
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return self.superpixels.needs
-
-    @property
-    def num_forwards(self) -> int:
-        """Model passes per image at most; the sample that shows all costs none."""
-        return self.num_samples - 1 + summed(self.passes_once.values()).forwards
-
-    @property
-    def num_backwards(self) -> int:
-        return summed(self.passes_once.values()).backwards
-
-    @property
-    def passes_once(self) -> Mapping[Hashable, Passes]:
-        """Those of the pixel importance that superpixels follow, if any."""
-        return passes_once(self.superpixels)
 
     def __call__(self, signals: Signals) -> Tensor:
         labels_BHW = signals.segments(self.superpixels)
