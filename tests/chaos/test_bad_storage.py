@@ -6,27 +6,18 @@ import itertools
 import random
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from swagflow.store import clients, lease
 from swagflow.store.run_folder import Store
 from tests.support import s3_proxy, s3_server
-from tests.support.runs import Runner, same_results
+from tests.support.runs import FEW_IMAGES, Runner, same_results
 from tests.support.s3_proxy import Proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-IMAGES = "datasets.squares.images=8"
 MOST_RUNS = 12
 KINDS = ("error", "busy", "reset", "lost", "cut", "slow")
-
-
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    runner = Runner(tmp_path_factory.mktemp("local"))
-    assert runner(IMAGES) == 0
-    return runner
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +35,6 @@ def proxy(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     with s3_proxy.between(server["AWS_ENDPOINT_URL"]) as between:
         monkeypatch.setenv("AWS_ENDPOINT_URL", between.uri)
         yield between
-
-
-@pytest.fixture
-def remote(tmp_path: Path) -> Runner:
-    runner = Runner(tmp_path)
-    runner.uri = f"s3://{s3_server.BUCKET}/{tmp_path.name}/run"
-    return runner
 
 
 def held(
@@ -80,7 +64,7 @@ def test_a_bad_day_of_the_store_costs_no_row(  # noqa: PLR0917 - fixtures
     proxy.fault = fault
     before: dict[str, bytes] = {}
     for _ in range(MOST_RUNS):
-        code = remote(IMAGES)
+        code = remote(FEW_IMAGES)
         now = held(remote, server, monkeypatch)
         assert before.items() <= now.items()
         before = now
@@ -89,7 +73,7 @@ def test_a_bad_day_of_the_store_costs_no_row(  # noqa: PLR0917 - fixtures
         assert code == 2, remote.output
         assert "answered: " in remote.output.splitlines()[-1]
     proxy.fault = lambda _method, _path: ""
-    assert remote(IMAGES) == 0
+    assert remote(FEW_IMAGES) == 0
     same_results(remote.uri, reference)
     met = {line.split()[2] for line in proxy.requests if len(line.split()) > 2}
     assert met == set(KINDS)
@@ -115,14 +99,14 @@ def test_a_store_that_is_gone_for_good_ends_the_run(  # noqa: PLR0917 - fixtures
 
     proxy.fault = after_some_parts
     start = time.monotonic()
-    assert remote(IMAGES) == 2, remote.output
+    assert remote(FEW_IMAGES) == 2, remote.output
     assert time.monotonic() - start < 60
     line = remote.output.splitlines()[-1]
     assert line.startswith("Error: the storage of ")
     assert message in line
     assert "the same command goes on from there" in line
     proxy.fault = lambda _method, _path: ""
-    assert remote(IMAGES) == 0, remote.output
+    assert remote(FEW_IMAGES) == 0, remote.output
     assert "rows held already" in remote.output
     same_results(remote.uri, reference)
     assert Store(remote.uri).read_scores("deletion")["error"].isna().all()

@@ -14,11 +14,10 @@ from swagflow.on_ray.session import session
 from swagflow.store import clients, lease
 from swagflow.store.run_folder import Store
 from tests.support import s3_proxy, s3_server
-from tests.support.runs import Runner, same_results
+from tests.support.runs import FEW_IMAGES, Runner, same_results
 from tests.support.s3_proxy import Proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-IMAGES = "datasets.squares.images=8"
 ROOT = Path(__file__).resolve().parents[2]
 MOST_RUNS = 8
 KINDS = ("error", "reset", "cut", "slow", "busy", "lost")
@@ -28,13 +27,6 @@ ATTEMPTS = 2
 def impatient() -> None:
     """Let this process give a storage up sooner."""
     clients.S3_ATTEMPTS = ATTEMPTS
-
-
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    runner = Runner(tmp_path_factory.mktemp("local"))
-    assert runner(IMAGES) == 0
-    return runner
 
 
 @pytest.fixture(scope="module")
@@ -62,27 +54,20 @@ def proxy(cluster: Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     cluster.fault = lambda _method, _path: ""
 
 
-@pytest.fixture
-def remote(tmp_path: Path) -> Runner:
-    runner = Runner(tmp_path)
-    runner.uri = f"s3://{s3_server.BUCKET}/{tmp_path.name}/run"
-    return runner
-
-
 def test_a_bad_day_of_the_store_costs_no_row(
     remote: Runner, proxy: Proxy, reference: Runner
 ) -> None:
     chance, kinds = random.Random(1), itertools.cycle(KINDS)
     proxy.fault = lambda _method, _path: next(kinds) if chance.random() < 0.12 else ""
     for _ in range(MOST_RUNS):
-        code = remote(IMAGES, workers=2)
+        code = remote(FEW_IMAGES, workers=2)
         assert "Traceback" not in remote.output
         if code == 0:
             break
         assert code == 2, remote.output
         assert "answered: " in remote.output.splitlines()[-1]
     proxy.fault = lambda _method, _path: ""
-    assert remote(IMAGES, workers=2) == 0, remote.output
+    assert remote(FEW_IMAGES, workers=2) == 0, remote.output
     same_results(remote.uri, reference)
     assert Store(remote.uri).read_scores("deletion")["error"].isna().all()
     met = {line.split()[2] for line in proxy.requests if len(line.split()) > 2}
@@ -101,12 +86,12 @@ def test_a_store_that_is_gone_for_good_ends_the_run(
         return fault if len(stored) > 4 else ""
 
     proxy.fault = after_some_parts
-    assert remote(IMAGES, workers=2) == 2, remote.output
+    assert remote(FEW_IMAGES, workers=2) == 2, remote.output
     line = remote.output.splitlines()[-1]
     assert line.startswith("Error: the storage of ")
     assert message in line
     assert "the same command goes on from there" in line
     proxy.fault = lambda _method, _path: ""
-    assert remote(IMAGES, workers=2) == 0, remote.output
+    assert remote(FEW_IMAGES, workers=2) == 0, remote.output
     same_results(remote.uri, reference)
     assert Store(remote.uri).read_scores("deletion")["error"].isna().all()

@@ -29,6 +29,7 @@ def changed(**sections: object) -> dict[str, object]:
     return {**MINIMAL, **sections}
 
 
+FEW_IMAGES = "datasets.squares.images=8"
 EXPLAINERS: dict[str, Any] = {
     "centre": {},
     "grad_cam": {},
