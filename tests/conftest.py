@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from matplotlib.figure import Figure
 
 from swagflow.store.run_folder import Store
 from tests.support.runs import Runner
@@ -40,6 +41,12 @@ def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
         return ["report.html"]
 
     monkeypatch.setattr("swagflow.page.build_report", write_page)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write reports whose figures are empty: drawing takes most of the time of a small one."""
+    monkeypatch.setattr(Figure, "savefig", lambda self, file, **_: file.write(b"<svg></svg>"))
 
 
 @pytest.fixture

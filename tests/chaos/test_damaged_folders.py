@@ -17,7 +17,7 @@ from swagflow.cli.report import write_report
 from swagflow.cli.status import show_status
 from tests.support.runs import EXPLAINERS, Runner
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.usefixtures("undrawn")]
 FAILING = {**EXPLAINERS, "broken": {"type": "tests.support.plugins:FAILING"}}
 FILES = {
     "description": "benchmark.yaml",

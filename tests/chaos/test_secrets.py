@@ -56,6 +56,7 @@ def texts_of(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_no_file_of_a_run_and_no_line_of_its_log_has_a_secret(runner: Runner) -> None:
     stream = io.StringIO()
     logs.setup(2, Console(file=stream, width=1000))

@@ -42,6 +42,7 @@ def test_help_and_lists_import_nothing_that_takes_seconds() -> None:
     assert done.stdout.splitlines()[-1] == "imported []", done.stderr
 
 
+@pytest.mark.slow
 def test_how_far_a_run_is_and_its_report_are_told_without_pytorch(tmp_path: Path) -> None:
     run = str(tmp_path)
     make(run, Size(images=6, explainers=3, metrics=1, models=1, shard_size=4))

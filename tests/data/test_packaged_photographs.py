@@ -89,6 +89,7 @@ def test_an_id_of_none_of_them_is_an_error_of_an_image() -> None:
         dataset.load("rocket")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_benchmark_of_them_runs_without_a_download(tmp_path: Path) -> None:
     settings = ["models={squeezenet1_1: {architecture: pypi/squeezenet1_1}}"]
     settings += ["explainers=[random, swag_g]", "metrics.deletion.steps=4", "dataset.images=2"]
@@ -109,6 +110,7 @@ def test_the_benchmark_of_them_runs_without_a_download(tmp_path: Path) -> None:
     assert "espresso" in html
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_front_takes_a_network_by_its_name() -> None:
     images_BCHW = torch.stack(
         [PackagedPhotographs().open().load(name).image_CHW for name in ("chelsea", "coffee")]

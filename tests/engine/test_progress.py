@@ -44,6 +44,7 @@ def test_what_goes_on_is_told_before_a_row_is_there(monkeypatch: pytest.MonkeyPa
     assert stream.getvalue() == "toy: 0 of 4 rows, 0/s, ETA unknown (rise, 7%)\n"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_of_this_process_tells_how_far_a_method_is(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

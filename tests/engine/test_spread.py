@@ -65,6 +65,7 @@ def test_one_process_and_a_cluster_of_unknown_size_take_shards_whole(workers: in
     assert spread(many, Resources(4)) is many
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_rows_are_counted_as_they_are_stored(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +30,7 @@ def darkness(model: nn.Module, images: Tensor, targets: Tensor, maps: Tensor) ->
     return 1 - maps.flatten(1).mean(1)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_definitions_of_ones_own_stand_beside_those_of_the_package() -> None:
     torch.manual_seed(0)
     methods = {

@@ -23,6 +23,7 @@ from swag.types import Kind
 from tests.support.fake_run import make_run
 from tests.support.toys import toy
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -54,14 +54,14 @@ def workers_at_work() -> list[int]:
 @pytest.mark.usefixtures("cluster")
 def test_a_worker_that_dies_costs_no_bit(tmp_path: Path) -> None:
     """Batch norm's statistics and the optimizer's state included."""
-    run = uneven("tiny_resnet", epochs=40, optimizer="adamw")
+    run = uneven("tiny_resnet", epochs=16, optimizer="adamw")
     undisturbed = train_together(run, tmp_path / "undisturbed", 2)
     killed: list[int] = []
     seen: list[int] = []
 
     def kill_one(row: TrainRow) -> None:
         seen.append(row.epoch)
-        if not killed:
+        if row.epoch == 8 and not killed:
             assert not (tmp_path / "disturbed" / "weights.safetensors").exists()
             killed.append(workers_at_work()[1])
             os.kill(killed[0], signal.SIGKILL)
@@ -69,8 +69,8 @@ def test_a_worker_that_dies_costs_no_bit(tmp_path: Path) -> None:
     disturbed = train_on_ray(run, str(tmp_path / "disturbed"), TWO, kill_one)
     assert undisturbed is not None
     assert killed
-    assert sorted(set(seen)) == list(range(40))
-    assert len(seen) < 50, "it began anew"
+    assert sorted(set(seen)) == list(range(16))
+    assert len(seen) < 16 + 8, "it began anew"
     assert disturbed.weights_sha256 == undisturbed.weights_sha256
     assert Path(disturbed.weights).read_bytes() == Path(undisturbed.weights).read_bytes()
     histories = [[replace(row, seconds=0) for row in r.history] for r in (disturbed, undisturbed)]

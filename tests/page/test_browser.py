@@ -26,6 +26,7 @@ from swagflow.store.run_folder import Store
 from tests.support.fake_run import FakeDataset, fake_benchmark, make_run
 from tests.support.runs import Runner
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 METHODS = ("random", "grad_cam", "swag_g")
 MODELS = ("tiny_vgg", "tiny_resnet")
 

@@ -41,6 +41,7 @@ def test_orders_are_by_the_means_best_first() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_stands_beside_the_paper_whatever_its_experiments_share(tmp_path: Path) -> None:
     settings = ["models=[tiny_vgg]", "explainers=[swag, swag_noise, random]"]
     settings += ["datasets.digit_scenes.images=2", "metrics.deletion.steps=2"]

@@ -100,6 +100,7 @@ def test_special_characters_are_no_commands() -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
+@pytest.mark.usefixtures("undrawn")
 def test_every_table_of_a_run_is_typeset(tmp_path: Path) -> None:
     odd = {
         ("swag", "scene-0001"): "[out] of 50% & {memory} #1: a_b^2 ~ \\input $x <y> \u2212 \u2013"

@@ -21,7 +21,7 @@ from swagflow.store.files import Folder
 from swagflow.store.run_folder import Store
 from tests.support.runs import Killed, Runner, dies_after, rows_of
 
-pytestmark = pytest.mark.usefixtures("quick_report")
+pytestmark = pytest.mark.usefixtures("quick_report", "undrawn")
 
 
 IMAGES = "datasets.squares.images=8"

@@ -202,6 +202,7 @@ def test_nobody_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "Could not connect" in runner.output
 
 
+@pytest.mark.usefixtures("quick_report")
 def test_a_broken_storage_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no row with an error, because that could not be stored either."""
     runner = Runner(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, cast
 
 import yaml
@@ -85,7 +86,7 @@ class Described:
                 raise ValueError("it is not what was written")
             plain = yaml.safe_load(content)
             _require_known_schema(plain, uri)
-            return TypeAdapter(cls).validate_python(plain)
+            return _adapter().validate_python(plain)
         except ValidationError as error:
             first = error.errors()[0]
             problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -103,7 +104,7 @@ class Described:
 
     def plain(self) -> dict[str, Any]:
         """Return it as data for YAML."""
-        plain = cast(dict[str, Any], TypeAdapter(type(self)).dump_python(self, mode="json"))
+        plain = cast(dict[str, Any], _adapter().dump_python(self, mode="json"))
         return {item.name: plain[item.name] for item in fields(self)}
 
     @property
@@ -192,6 +193,11 @@ def _require_known_schema(plain: object, uri: str) -> None:
             f"the run folder {uri!r} has schema version {version}, and this swagflow reads up to "
             f"{SCHEMA_VERSION}; use the newer swagflow that wrote it, or choose another --run-dir"
         )
+
+
+@lru_cache
+def _adapter() -> TypeAdapter[Described]:
+    return TypeAdapter(Described)
 
 
 def _checksum(text: bytes) -> bytes:
