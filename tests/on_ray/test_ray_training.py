@@ -78,6 +78,14 @@ def test_a_worker_that_dies_costs_no_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_diverging_training_is_one_error_and_not_tried_again(tmp_path: Path) -> None:
+    run = uneven("tiny_vgg", learning_rate=1e30)
+    with pytest.raises(UserError, match="training diverged in epoch") as raised:
+        train_on_ray(run, str(tmp_path / "run"), TWO)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.usefixtures("cluster")
 def test_workers_that_finish_no_epoch_are_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,29 +86,26 @@ def test_workers_whose_driver_was_killed_end_at_the_same_bits(tmp_path: Path) ->
 
     Workers outlive their driver by a second or so, and may finish some epochs meanwhile.
     """
-    run = load_train_configs("train-tiny", [*FEW, "recipe.epochs=40"])["tiny_vgg"]
+    run = load_train_configs("train-tiny", [*FEW, "recipe.epochs=24"])["tiny_vgg"]
     assert train_together(run, tmp_path / "whole" / "tiny_vgg", 2) is not None
     broken = tmp_path / "broken"
-    kill_after_a_checkpoint(command(broken, "--workers=2", epochs=40), broken)
-    told = finished(command(broken, "--workers=2", epochs=40))
-    assert told[0] == "tiny_vgg, of 40 epochs: starting 2 workers on cpu"
-    assert 2 < len(told) < 42, "it began anew"
+    kill_after_a_checkpoint(command(broken, "--workers=2", epochs=24), broken)
+    told = finished(command(broken, "--workers=2", epochs=24))
+    assert told[0] == "tiny_vgg, of 24 epochs: starting 2 workers on cpu"
+    assert 2 < len(told) < 26, "it began anew"
     assert weights_of(broken) == weights_of(tmp_path / "whole")
     files = sorted(path.name for path in (broken / "tiny_vgg").iterdir())
     assert files == [".lock", "checkpoint.pt", "history.csv", "train.json", "weights.safetensors"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_diverging_training_is_one_error(tmp_path: Path, workers: int) -> None:
+def test_a_diverging_training_is_one_error(tmp_path: Path) -> None:
     rate = "--set=recipe.learning_rate=1.0e+30"
-    output, errors = (process := command(tmp_path, f"--workers={workers}", rate)).communicate()
+    output, errors = (process := command(tmp_path, rate)).communicate()
     assert process.returncode == 2
     assert "training diverged in epoch" in errors
     assert len(errors.splitlines()) == 1
-    assert output.splitlines() == ["tiny_vgg, of 12 epochs: starting 2 workers on cpu"] * (
-        workers > 0
-    )
+    assert output == ""
 
 
 def test_another_number_of_workers_is_one_error(
