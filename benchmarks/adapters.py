@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
 from benchmarks.measure import photographs
-from swag.adapters import of_captum, of_grad_cam, of_shap, of_torchcam, of_zennit
+from swag.adapters import of_captum, of_grad_cam, of_lxt, of_shap, of_torchcam, of_zennit
 from swag.adapters.adapted import Adapted, Handed, OneImage, split
 from swag.adapters.names import all_names
 from swag.classifier import Classifier
@@ -94,7 +94,9 @@ def explained(name: str, signals: Signals) -> Tensor:
         return grad_cam(method, image, parameters)
     if library == "zennit":
         return zennit(method, image, parameters)
-    modules: dict[str, Any] = {"captum": of_captum, "shap": of_shap, "torchcam": of_torchcam}
+    modules: dict[str, Any] = {
+        "captum": of_captum, "lxt": of_lxt, "shap": of_shap, "torchcam": of_torchcam,
+    }  # fmt: skip
     found = torch.as_tensor(modules[library].explain(method, image, 0, parameters)).detach()
     return found if library == "shap" else found[0]
 

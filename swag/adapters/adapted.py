@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from swag.adapters.names import LIBRARIES
+from swag.adapters.names import BESIDE, EXTRAS, LIBRARIES
 from swag.channels import Channels, over_channels
 from swag.checks import require_one_of
 from swag.classifier import Classifier
@@ -55,14 +55,7 @@ class Adapted:
 
     def __post_init__(self) -> None:
         require_one_of("channels", self.channels, get_args(Channels))
-        package = LIBRARIES[self.method.partition(":")[0]]
-        try:
-            installed = f"{package} {metadata.version(package)}"
-        except metadata.PackageNotFoundError:
-            raise ValueError(
-                f"{self.method} needs the package {package}: pip install 'swagflow[adapters]'"
-            ) from None
-        object.__setattr__(self, "library", installed)
+        object.__setattr__(self, "library", self._installed())
         known = self._module.accepted(self._name)
         if unknown := sorted(self.parameters.keys() - known):
             raise ValueError(
@@ -71,6 +64,20 @@ class Adapted:
 
     def __hash__(self) -> int:
         return hash((self.method, json.dumps(self.parameters, default=str), self.channels))
+
+    def _installed(self) -> str:
+        """Return the library and its version, and likewise what it needs beside it."""
+        library = self.method.partition(":")[0]
+        found = []
+        for package in (LIBRARIES[library], *BESIDE.get(library, ())):
+            try:
+                found.append(f"{package} {metadata.version(package)}")
+            except metadata.PackageNotFoundError:
+                extra = EXTRAS.get(library, "adapters")
+                raise ValueError(
+                    f"{self.method} needs the package {package}: pip install 'swagflow[{extra}]'"
+                ) from None
+        return ", ".join(found)
 
     @property
     def about(self) -> str:

@@ -8,12 +8,17 @@ LIBRARIES = {
     "captum": "captum",
     "grad_cam": "grad-cam",
     "lime": "lime",
+    "lxt": "lxt",
     "saliency": "saliency",
     "shap": "shap",
     "torchcam": "torchcam",
     "zennit": "zennit",
 }
 """Prefix of a name -> the package that has it."""
+BESIDE = {"lxt": ("zennit",)}
+"""Other packages that a library's maps are made by."""
+EXTRAS = {"lime": "benchmark", "lxt": "lxt"}
+"""Extras that bring a library, where it is not "adapters"."""
 
 
 def methods_of(library: str) -> tuple[str, ...]:

@@ -70,10 +70,20 @@ def test_extras_bring_what_is_imported() -> None:
         *asked["timm"],
         *asked["transformers"],
         *asked["adapters"],
+        *asked["lxt"],
         *asked["fast"],
         *ORIGINALS,
         *BROUGHT_ALONG,
     }
+
+
+def test_lxt_is_for_environments_of_its_own() -> None:
+    """It wants an older transformers than all else is tested with."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert [text for text in extras["lxt"] if "<5" in text] == ["transformers>=4.56,<5"]
+    assert "lxt" not in re.findall(r"\w+", " ".join([*extras["all"], *extras["dev"]]))
 
 
 @pytest.mark.parametrize("package", ["typer", "rich"])

@@ -35,10 +35,21 @@ def test_explainers_and_metrics_are_the_catalogs() -> None:
     found = names.explainers()
     assert found[: len(expected)] == expected
     libraries = {entry.name for entry in found[len(expected) :]}
-    assert libraries == {f"{library}:METHOD" for library in LIBRARIES}
+    assert libraries - {"lxt:METHOD"} == {
+        f"{library}:METHOD" for library in LIBRARIES.keys() - {"lxt"}
+    }
     metrics = {**METRICS, **EXPLAINER_METRICS}
     assert names.metrics() == [entry_of(name, type(item)) for name, item in metrics.items()]
     assert any(entry.about.startswith("region: Superpixels weighted") for entry in expected)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_libraries_are_named_where_they_are_installed(
+    is_there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "_is_installed", lambda _: is_there)
+    listed = {entry.name for entry in names.explainers() if entry.name.endswith(":METHOD")}
+    assert listed == ({f"{library}:METHOD" for library in LIBRARIES} if is_there else set())
 
 
 def test_parts_are_the_catalogs() -> None:

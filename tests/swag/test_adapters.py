@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+from importlib import metadata
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +52,9 @@ REFUSED = {
     "torchcam:LeGrad": "takes torchvision's vision transformers only",
 }
 """What a ResNet, whose ReLUs are used more than once, cannot have."""
+APART = "lxt"
+"""It is not imported everywhere: test_lxt.py."""
+NAMES = [name for name in all_names() if not name.startswith(f"{APART}:")]
 
 
 def quick(name: str) -> Adapted:
@@ -73,7 +78,7 @@ def test_there_are_many() -> None:
     assert {name.partition(":")[0] for name in names} == set(LIBRARIES)
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("library", sorted(LIBRARIES.keys() - {APART}))
 def test_every_name_is_the_librarys(library: str) -> None:
     for method in methods_of(library):
         assert Adapted(method=f"{library}:{method}").library.startswith(LIBRARIES[library])
@@ -86,7 +91,7 @@ def test_every_method_runs_on_a_residual_network_or_says_why() -> None:
     classifier = load_classifier(spec, device=torch.device("cpu"), batch_size=32)
     signals = signals_of(classifier)
     failed = {}
-    for name in all_names():
+    for name in NAMES:
         with untouched(classifier.model, signals.batch.image_BCHW):
             try:
                 found_BHW = quick(name)(signals)
@@ -112,7 +117,7 @@ def test_a_seed_is_all_that_chance_knows() -> None:
     )  # fmt: skip
     classifier = Classifier(model.eval().requires_grad_(requires_grad=False))
     both = signals_of(classifier)
-    for name in all_names():
+    for name in NAMES:
         if name in {"torchcam:LeGrad", "captum:LRP"}:  # which knows no rule for Flatten
             continue
         first_BHW = quick(name)(both)
@@ -239,6 +244,7 @@ def test_a_name_works_wherever_names_do() -> None:
     ("fields", "message"),
     [
         ({"type": "captum:Salienzy"}, "captum has no 'Salienzy'; did you mean 'Saliency'"),
+        ({"type": "lxt:AttnLPR"}, "lxt has no 'AttnLPR'; did you mean 'AttnLRP'"),
         (
             {"type": "captum:Saliency", "parameters": {"n_steps": 3}},
             "explainers.mine: captum:Saliency takes no n_steps; it takes abs",
@@ -252,10 +258,42 @@ def test_what_is_not_there_is_said(fields: dict[str, Any], message: str) -> None
         resolve(changed(explainers={"mine": fields}))
 
 
-def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(LIBRARIES, "captum", "captum-that-is-not-there")
-    with pytest.raises(ValueError, match=r"pip install 'swagflow\[adapters\]'"):
-        Adapted(method="captum:Saliency")
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [("captum:Saliency", "adapters"), ("lime:image", "benchmark"), ("lxt:AttnLRP", "lxt")],
+)
+def test_a_library_that_is_not_installed_is_named(
+    name: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIBRARIES, name.partition(":")[0], "what-is-not-there")
+    with pytest.raises(ValueError, match=rf"pip install 'swagflow\[{extra}\]'"):
+        Adapted(method=name)
+
+
+@pytest.mark.parametrize(
+    ("transformers", "message"),
+    [
+        ("5.24.0", r"transformers 5.24.0 \(import of lxt.*\); .* pip install 'transformers<5'"),
+        ("4.50.3", r"transformers 4.50.3 \(import of lxt.*\); try pip install 'swagflow\[lxt\]'"),
+        ("", r"needs transformers, which is not installed: pip install 'swagflow\[lxt\]'"),
+    ],
+)
+def test_why_lxt_is_not_imported_is_said(
+    transformers: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = {"lxt": "2.1", "zennit": "0.5.1", "transformers": transformers}
+
+    def version(package: str) -> str:
+        if not versions[package]:
+            raise metadata.PackageNotFoundError
+        return versions[package]
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setitem(sys.modules, "lxt", None)
+    monkeypatch.setitem(sys.modules, "lxt.efficient", None)
+    for fields in ({"type": "lxt:AttnLRP"}, {"type": "lxt:CP_LRP", "parameters": {"gamma": 1}}):
+        with pytest.raises(UserError, match=rf"lxt:\w+ cannot be used: lxt 2.1 .*{message}"):
+            resolve(changed(explainers={"mine": fields}))
 
 
 def test_a_map_of_more_than_a_number_a_pixel_is_refused(toy_signals: Signals) -> None:

@@ -24,6 +24,7 @@ IMPORTED = {
     "hdf5": ("h5py",),
     "fast": ("numba",),
     "adapters": ("captum", "pytorch_grad_cam", "saliency", "shap", "torchcam", "zennit"),
+    "lxt": ("lxt", "transformers", "zennit"),
 }
 """What each extra brings, as it is imported."""
 
