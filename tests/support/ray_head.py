@@ -44,7 +44,7 @@ class Head:
 
     def call(self, *command: str, **variables: str) -> tuple[int, str]:
         process = self.start(*command, **variables)
-        text, _ = process.communicate(timeout=300)
+        text, _ = process.communicate(timeout=600)
         return process.returncode, text
 
 
