@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from swagflow.errors import UserError
-from swagflow.front.code import code_of
+from swagflow.front.code import code_of, is_installed
 
 MODULE = """
 import torch
@@ -124,10 +124,27 @@ def test_weights_and_structure_count() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("folder", "is_one"),
+    [
+        ("other/lib/python3.12/site-packages", True),  # of the environment below this one
+        ("usr/lib/python3/dist-packages", True),
+        ("home/mine", False),
+    ],
+)
+def test_what_lies_among_packages_is_known_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, is_one: bool
+) -> None:
+    module = ModuleType("theirs")
+    module.__file__ = str(tmp_path / folder / "theirs.py")
+    monkeypatch.setitem(sys.modules, "theirs", module)
+    assert is_installed(type("Net", (), {"__module__": "theirs"})) is is_one
+
+
 def test_another_process_finds_the_same(tmp_path: Path) -> None:
     (tmp_path / "theirs.py").write_text(MODULE)
     script = (
-        "import theirs\nfrom swagflow.front.code import code_of\n"
+        "import theirs\nfrom swagflow.front.code import code_of, is_installed\n"
         "print(code_of([theirs.outer({'a', 'b', 'c'}), theirs.Net], 'it'))"
     )
     found = [

@@ -33,9 +33,9 @@ PLAIN = (bool, int, float, complex, str, bytes)
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 Reader = Callable[[Any, Any, str], Iterator[str | bytes]]
 READ_GLOBAL = {"LOAD_GLOBAL", "LOAD_NAME"}
-INSTALLED = tuple(
-    str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")
-)
+PYTHONS_OWN = Path(sysconfig.get_path("stdlib")).resolve()
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of packages, of which environments that build on others have several."""
 
 
 def code_of(thing: object, what: str) -> str:
@@ -176,7 +176,10 @@ def is_installed(value: object) -> bool:
     if top in {"builtins", "swag", "swagflow"} or top in sys.builtin_module_names:
         return True
     file = getattr(sys.modules.get(name), "__file__", None)
-    return bool(file) and str(Path(str(file)).resolve()).startswith(INSTALLED)
+    if not file:
+        return False
+    path = Path(str(file)).resolve()
+    return path.is_relative_to(PYTHONS_OWN) or not INSTALLED.isdisjoint(path.parts)
 
 
 def _module_name(value: object) -> str:
