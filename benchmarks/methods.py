@@ -1,6 +1,6 @@
 """Each native explainer beside the library it is compared with, on one model in the same run.
 
-    python -m benchmarks.methods [--images 2] [--samples 16] [--batch-size 16] [--only occlusion]
+    python -m benchmarks.methods [--images 2] [--samples 16] [--batch-size 32] [--only occlusion]
 
 Pass efficiency is that of `benchmarks.pass_efficiency`, by processor time: (passes that the method
 demands x the model's own best time per pass) / time per image. Of perturbation methods `outside` is
@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--model", default="resnet50")
     parser.add_argument("--images", type=int, default=2)
     parser.add_argument("--samples", type=int, default=16)
-    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--only", nargs="*")
     options = parser.parse_args()

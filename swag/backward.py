@@ -41,7 +41,7 @@ def guide(output: Tensor) -> None:
             "as vanilla_gradient and swag_vanilla do"
         )
     for node in relus:
-        node.register_prehook(_clip)
+        node.register_hook(_clip)
 
 
 def has_relu(output: Tensor) -> bool:
@@ -51,8 +51,11 @@ def has_relu(output: Tensor) -> bool:
     return not hidden and any(map(_is_relu, nodes))
 
 
-def _clip(gradients: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
-    return tuple(None if gradient is None else gradient.clamp(min=0) for gradient in gradients)
+def _clip(gradients: tuple[Tensor | None, ...], _above: object) -> None:
+    """Clip what a ReLU has just made of the gradient above it, which nothing else holds yet."""
+    for gradient in gradients:
+        if gradient is not None:
+            gradient.clamp_(min=0)
 
 
 def _is_relu(node: Any) -> bool:

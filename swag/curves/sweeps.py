@@ -1,6 +1,6 @@
 """What `imputation` does to all pixels at once, as plain operations of whole tensors.
 
-`compiled_sweeps` has the same functions for the CPU. Shape suffixes as in `imputation`; h and w are
+`planes` has the same for the CPU, of one plane. Shape suffixes as in `imputation`; h and w are
 half as many rows and columns, rounded up.
 """
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 _LAST_SIDE = 4
+SWEEPS_AT_THE_TOP = 20
 
 
 class Level(NamedTuple):
@@ -102,30 +103,8 @@ def interpolate(value_TChw: Tensor, mended_TCHW: Tensor, level: Level) -> None:
 
 
 def inner(left_TCHW: Tensor, right_TCHW: Tensor) -> Tensor:
-    """Return the sum of products of each copy."""
-    return (left_TCHW * right_TCHW).sum((1, 2, 3), keepdim=True)
-
-
-def turn(direction_TCHW: Tensor, ratio_T111: Tensor, better_TCHW: Tensor) -> None:
-    """Make the direction that multiple of itself and what is better."""
-    direction_TCHW.mul_(ratio_T111).add_(better_TCHW)
-
-
-def advance(
-    length_T111: Tensor,
-    direction_TCHW: Tensor,
-    change_TCHW: Tensor,
-    copies_TCHW: Tensor,
-    residual_TCHW: Tensor,
-) -> None:
-    """Go that far in a direction, which changes the residual."""
-    copies_TCHW.addcmul_(length_T111, direction_TCHW)
-    residual_TCHW.addcmul_(length_T111, change_TCHW)
-
-
-def is_above(residual_TCHW: Tensor, limit: float) -> Tensor:
-    """Return bool (T,): whether any residual of a copy, without its sign, is above a limit."""
-    return residual_TCHW.abs().amax((1, 2, 3)) > limit
+    """Return the sum of products of each plane, (T, C, 1, 1)."""
+    return (left_TCHW * right_TCHW).sum((2, 3), keepdim=True)
 
 
 def _around(value_TCHW: Tensor) -> Tensor:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 from torch import Tensor
 
-from swag.curves import compiled_sweeps
-from swag.curves import sweeps as plain
-from swag.curves.imputation import TOLERANCE, impute
+from swag.curves import compiled_imputation
+from swag.curves.imputation import TOLERANCE, impute, solved
+from swag.curves.sweeps import levels_of
 from tests.support.toys import images
 
 
-def solved(image_CHW: Tensor, gone_HW: Tensor) -> Tensor:
+def theirs(image_CHW: Tensor, gone_HW: Tensor) -> Tensor:
     """The authors' imputation, which solves the system directly, without noise."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # NumPy functions on tensors
@@ -49,11 +49,11 @@ def test_equals_the_authors_solution(kind: str, size: tuple[int, int], compiled:
     gone_T1HW = masks(kind, *size)
     found_TCHW = impute(image_CHW, gone_T1HW, compiled=compiled)
     for found_CHW, gone_1HW in zip(found_TCHW, gone_T1HW, strict=True):
-        expected_CHW = solved(image_CHW, gone_1HW[0])
+        expected_CHW = theirs(image_CHW, gone_1HW[0])
         # The same residual means more where a gap is long and has hardly any edge.
-        furthest = 0.02 if min(size) > 2 else 0.05
+        furthest, mean = (0.02, 0.005) if min(size) > 2 else (0.05, 0.01)
         torch.testing.assert_close(found_CHW, expected_CHW, atol=furthest, rtol=0)
-        assert (found_CHW - expected_CHW).abs().mean() < 0.005
+        assert (found_CHW - expected_CHW).abs().mean() < mean
         assert torch.equal(found_CHW[:, gone_1HW[0] == 0], image_CHW[:, gone_1HW[0] == 0])
 
 
@@ -117,44 +117,24 @@ def test_other_masks_change_nothing() -> None:
 
 @given(
     st.integers(0, 2**30),
-    st.integers(1, 3),
-    st.integers(1, 3),
-    st.integers(1, 40),
-    st.integers(1, 40),
+    st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 40), st.integers(1, 40)),
+    st.floats(0, 1),
 )
 def test_what_is_compiled_does_the_same(
-    seed: int, copies: int, channels: int, height: int, width: int
+    seed: int, shape: tuple[int, int, int, int], share: float
 ) -> None:
+    copies, channels, height, width = shape
     draws = np.random.default_rng(seed)
-
-    def drawn(*shape: int) -> Tensor:
-        return torch.from_numpy(draws.standard_normal(shape)).float()
-
-    levels = plain.levels_of((drawn(copies, 1, height, width) < 1).float())
-    level, residual = levels[0], drawn(copies, channels, height, width)
-    value, length = drawn(*residual.shape), drawn(copies, 1, 1, 1)
-    residual.mul_(level.gone_T1HW)  # as the surplus, of which it is a multiple, is
-    found = []
-    for sweeps in (plain, compiled_sweeps):
-        mended, direction, residual_left = value.clone(), value.clone(), residual.clone()
-        made = [sweeps.surplus(value, level), sweeps.inner(value, residual)]
-        sweeps.mend(residual, mended, level)
-        sweeps.turn(direction, length, residual)
-        made += [mended.clone(), direction.clone()]
-        sweeps.advance(length, direction, value, mended, residual_left)
-        made += [mended.clone(), residual_left]
-        if len(levels) > 1:
-            swept, coarse = sweeps.down(residual, level, levels[1])
-            made += [swept.clone(), coarse]
-            sweeps.up(coarse, residual, swept, level)
-            sweeps.interpolate(coarse, mended, level)
-            made += [swept, mended]
-        found.append(made)
-        for limit in (0.0, 1.0, 9.0):
-            above = residual.abs().amax((1, 2, 3)) > limit
-            assert torch.equal(sweeps.is_above(residual, limit), above)
-    for expected, compiled in zip(*found, strict=True):
-        torch.testing.assert_close(compiled, expected, atol=1e-4, rtol=1e-4)
+    image_CHW = torch.from_numpy(draws.standard_normal((channels, height, width))).float()
+    gone_THW = torch.from_numpy(draws.random((copies, height, width)) < share).float()
+    levels = levels_of(gone_THW[:, None])
+    for limit, iterations in ((0.0, 0), (0.0, 1), (0.5, 3)):
+        torch.testing.assert_close(
+            compiled_imputation.solved(image_CHW, levels, limit, iterations),
+            solved(image_CHW, levels, limit, iterations),
+            atol=1e-4,
+            rtol=1e-4,
+        )
 
 
 def test_an_image_in_channels_last_is_the_same() -> None:
