@@ -2,9 +2,6 @@
 
 Each is a walk over the rows of an image between the two that it is told: in others no pixel is
 removed, and all that is looked for is 0. Shape suffixes as in `sweeps`.
-
-Where numba has kept what it compiled of `compiled_imputation`, it does not see a change of this
-file: delete `__pycache__` then.
 """
 
 from __future__ import annotations
