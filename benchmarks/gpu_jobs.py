@@ -7,7 +7,7 @@ many times as long as it has passes more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
@@ -77,6 +77,21 @@ def cheap_explainers() -> dict[str, Explainer]:
     return {k: item for k, item in EXPLAINERS.items() if not any(protocols.passes_of(item))}
 
 
+def taken(
+    explainers: Mapping[str, Explainer], classifier: Classifier, image_NCHW: Tensor
+) -> dict[str, Explainer]:
+    """Return those that a model takes; one without ReLU has no guided gradient."""
+    found: dict[str, Explainer] = {}
+    for name, item in explainers.items():
+        batch = Batch(image_BCHW=image_NCHW[:1].to(classifier.device), image_ids=("0",))
+        try:
+            item(Signals(classifier, batch, item.needs))
+        except ValueError:
+            continue
+        found[name] = item
+    return found
+
+
 def jobs_of(bench: Bench, precisions: Sequence[Precision]) -> Iterator[Job]:
     """Yield ours, then what other libraries have, each made when it is asked for."""
     yield from _gradient_methods(bench)
@@ -91,10 +106,11 @@ def _gradient_methods(bench: Bench) -> Iterator[Job]:
     on_device = {name: with_slic(item, "torch") for name, item in cheap.items()}
     groups: dict[str, Sequence[Explainer]] = {name: [item] for name, item in cheap.items()}
     groups |= {f"{k}{ON_DEVICE}": [v] for k, v in on_device.items() if v != cheap[k]}
-    plain = [item for item in cheap.values() if protocols.segmenter_of(item) is None]
+    common = taken(cheap, bench.classifier, bench.image_BCHW)
+    plain = [item for item in common.values() if protocols.segmenter_of(item) is None]
     groups["all gradient methods without superpixels"] = plain
-    groups["all gradient methods"] = list(cheap.values())
-    groups[f"all gradient methods{ON_DEVICE}"] = list(on_device.values())
+    groups["all gradient methods"] = list(common.values())
+    groups[f"all gradient methods{ON_DEVICE}"] = [on_device[name] for name in common]
     for name, group in groups.items():
         run = partial(run_ours, group, bench.classifier, batch)
         yield Job(OWN, name, len(batch), run, passes_of(group))

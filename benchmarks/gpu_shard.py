@@ -25,7 +25,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 import swag.curves.ranks
 import swag.curves.scores
-from benchmarks.gpu_jobs import cheap_explainers, classifier_of
+from benchmarks.gpu_jobs import cheap_explainers, classifier_of, taken
 from benchmarks.gpu_timing import Session
 from benchmarks.measure import photographs, synchronise
 from benchmarks.pass_efficiency import input_size, with_slic
@@ -148,7 +148,7 @@ def shard(session: Session, options: Namespace) -> dict[str, Any]:
     classifier = classifier_of(name, session.device, size)
     classifier.copies = CopyPasses(forward="folded")
     image_NCHW = photographs(options.shard_images, input_size(classifier))
-    cheap = cheap_explainers()
+    cheap = taken(cheap_explainers(), classifier, image_NCHW)
     print(f"\n## A shard of {len(image_NCHW)} images, {name}, {size} at a time, "
           f"{len(cheap)} methods and their deletion\n")  # fmt: skip
     print("| SLIC | step | s | share |\n| --- | --- | --- | --- |")
@@ -160,7 +160,7 @@ def shard(session: Session, options: Namespace) -> dict[str, Any]:
         explainers = {key: with_slic(item, kind) for key, item in cheap.items()}
         with TemporaryDirectory() as folder:
             first = ShardOfPictures(classifier, image_NCHW[:size], explainers)
-            few = {key: explainers[key] for key in PROFILED}
+            few = {key: item for key, item in explainers.items() if key in PROFILED}
             ShardOfPictures(classifier, first.image_NCHW, few).compute(
                 Clocks(session.device), Path(folder)
             )  # what is paid once, such as compiling
@@ -196,7 +196,7 @@ def kernels(batch: ShardOfPictures, device: torch.device) -> dict[str, Any]:
             seconds[event.key] = taken / 1e6
     busy = sum(seconds.values())
     what = "kernels" if on_gpu else "operators"
-    print(f"\n{len(batch.image_NCHW)} images by {', '.join(PROFILED)} and deletion: "
+    print(f"\n{len(batch.image_NCHW)} images by {', '.join(batch.explainers)} and deletion: "
           f"{busy:.3f} s in {what} of {whole:.3f} s\n")  # fmt: skip
     print(f"| {what} | s | share |\n| --- | --- | --- |")
     longest = sorted(seconds.items(), key=lambda item: -item[1])[:KERNELS]

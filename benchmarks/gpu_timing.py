@@ -15,7 +15,7 @@ from swag.denormals import flushed
 from swag.forwards import Precision
 
 Row = dict[str, Any]
-FAULTS = (ArithmeticError, AttributeError, LookupError, NotImplementedError, RuntimeError,
+FAULTS = (ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, RuntimeError,
           TypeError, ValueError)  # fmt: skip
 """What a method may raise on a device that its authors have not tried."""
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from benchmarks import gpu, gpu_commands, gpu_jobs
-from benchmarks.gpu_jobs import Bench, classifier_of, jobs_of
+from benchmarks.gpu_jobs import Bench, classifier_of, jobs_of, taken
 from benchmarks.gpu_timing import Job, Session, Unit
 from benchmarks.measure import Passes
 from swag.catalog import EXPLAINERS
+from swag.classifier import Classifier
 
 CPU = torch.device("cpu")
 SMALL = [
@@ -97,6 +99,16 @@ def test_every_native_method_and_library_is_timed() -> None:
     assert by_name["deletion"].demanded == "28F"
     assert by_name["lime_ig"].demanded == "4F+1B"
     assert by_name["all gradient methods"].demanded == "1F+2B"
+
+
+def test_what_a_model_refuses_is_in_no_group() -> None:
+    class Smooth(nn.Module):
+        def forward(self, x_BCHW: Tensor) -> Tensor:
+            return nn.functional.softplus(x_BCHW).mean((2, 3))
+
+    classifier = Classifier(Smooth().eval())
+    some = {name: EXPLAINERS[name] for name in ("centre", "swag_ig", "vanilla_gradient")}
+    assert list(taken(some, classifier, torch.rand(2, 3, 32, 32))) == ["centre", "vanilla_gradient"]
 
 
 @pytest.mark.slow
