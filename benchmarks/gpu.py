@@ -182,9 +182,18 @@ def main() -> None:
             options.json.write_text(json.dumps(results, indent=1) + "\n")
     if session.left_out:
         print(f"\nleft out at the time limit of {options.time_limit:g} s:")
-        print("\n".join(f"- {each}" for each in session.left_out))
+        print("\n".join(grouped(session.left_out)))
     if session.failed:
         raise SystemExit(f"failed: {', '.join(session.failed)}")
+
+
+def grouped(names: Sequence[str]) -> list[str]:
+    """Return a line for each place, with all that is left out there."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        place, _, what = name.partition(": ")
+        found.setdefault(place, []).append(what)
+    return [f"- {place}{': ' * bool(what[0])}{', '.join(what)}" for place, what in found.items()]
 
 
 def measure(
@@ -217,7 +226,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--shard-images", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--time-limit", type=float, default=540.0, help="in seconds")
+    parser.add_argument("--time-limit", type=float, default=480.0, help="in seconds")
     parser.add_argument("--json", type=Path, help="write the results here too")
     return parser.parse_args(arguments)
 

@@ -78,6 +78,10 @@ def test_what_the_time_limit_leaves_out_is_named(
     assert [row["library"] for row in rows] == ["torch", "torch"]
     names = ("works", "large", "refused")
     assert session.left_out == [f"tiny_resnet, batch 2: {name} (float32)" for name in names]
+    assert gpu.grouped([*session.left_out, "all of plan"]) == [
+        "- tiny_resnet, batch 2: works (float32), large (float32), refused (float32)",
+        "- all of plan",
+    ]
     found = run(monkeypatch, tmp_path / "gpu.json", "--parts", "shard", "--time-limit", "0")
     assert found["left_out"] == ["all of shard"]
     assert "left out at the time limit of 0 s:\n- all of shard" in capsys.readouterr().out
