@@ -9,9 +9,12 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 FAST := $(PYTEST) -n auto --dist worksteal
 # Three files at once, in their order: many of these tests wait for processes that they start.
 SLOW := $(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder -m 'slow and not gpu' --timeout 900
+# For what installs nothing: PYTHON where it is given, else the environment's, else python3.
+GIVEN := $(filter command environment,$(origin PYTHON))
+PRESENT := $(if $(GIVEN),$(PYTHON),$(or $(wildcard $(BIN)/python),$(PYTHON)))
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark bench test check fast format lint types slow docs chaos clean
+.PHONY: help benchmark bench gpu test check fast format lint types slow docs chaos clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -48,6 +51,10 @@ docs: $(VENV)/.installed-dev ## build the site into build/site; EXAMPLE=RUN show
 bench: $(VENV)/.installed-dev ## time what must not become slower, into build/bench.json; benchmarks.compare tells two such files apart
 	@mkdir -p build
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite --json build/bench.json $(ARGS)
+
+gpu: ## measure what is asked of a GPU, into build/gpu.json; installs nothing, PYTHON=python3 chooses who runs it
+	@mkdir -p build
+	@$(PRESENT) -m benchmarks.gpu --json build/gpu.json $(ARGS)
 
 chaos: $(VENV)/.installed-dev ## kill every process of a run in every way and phase, and run it again: hours
 	SWAGFLOW_CHAOS=2 $(BIN)/pytest -m slow tests/chaos $(ARGS)

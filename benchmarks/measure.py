@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -41,6 +42,14 @@ class Task:
     demanded: Passes
     run: Callable[[], object]
     images: int
+
+
+def if_installed(module: str) -> Any:
+    """Return a module of another library; None where that is not installed."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError:
+        return None
 
 
 def measured(task: Task, device: torch.device) -> Seconds:
@@ -82,9 +91,7 @@ def require_plausible(forward: float, backward: float) -> None:
 
 def photographs(count: int, size: tuple[int, int]) -> Tensor:
     """Return photographs that scikit-image brings along, (count, 3, H, W) in [0, 1]."""
-    images = [
-        resize(getattr(data, PHOTOGRAPHS[index % len(PHOTOGRAPHS)])(), size)
-        for index in range(count)
-    ]
+    different = [resize(getattr(data, name)(), size) for name in PHOTOGRAPHS[:count]]
+    images = [different[index % len(different)] for index in range(count)]
     image_BCHW = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     return image_BCHW.float().clamp(0, 1).contiguous()

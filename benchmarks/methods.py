@@ -25,13 +25,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-import captum.attr as captum
-import pytorch_grad_cam
 import torch
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from benchmarks.measure import Passes, Seconds, Task, in_turns, photographs
-from benchmarks.pass_efficiency import best_passes, input_size, model_tasks
+from benchmarks.pass_efficiency import best_passes, captum, grad_cam, input_size, model_tasks
 from swag import protocols
 from swag.catalog import EXPLAINERS
 from swag.classifier import Classifier
@@ -65,6 +62,8 @@ class Pair(NamedTuple):
     explainers: Sequence[Explainer]
     demanded: Passes
     original: Callable[[], object] | None
+    library: str
+    """Which has the original, whether it is installed or not; "" where none has."""
 
 
 class Originals:
@@ -93,8 +92,9 @@ class Originals:
         return captum.GuidedGradCam(self.model, layer).attribute(self._input(), self.target_B)
 
     def cam(self, method: str) -> object:
-        wanted = [ClassifierOutputTarget(target) for target in self.target_B.tolist()]
-        kind = getattr(pytorch_grad_cam, method)
+        target = grad_cam.utils.model_targets.ClassifierOutputTarget
+        wanted = [target(each) for each in self.target_B.tolist()]
+        kind = getattr(grad_cam, method)
         with kind(self.model, [self.model.get_submodule(self.layer)]) as cam:
             cam.batch_size = self.at_once
             return cam(self.x_BCHW, wanted)
@@ -163,16 +163,20 @@ def shortened(name: str, samples: int) -> Any:
 
 
 def pairs(originals: Originals, samples: int) -> list[Pair]:
-    """Each method, the passes that it demands, and its original."""
+    """Each method, the passes that it demands, and its original where that is installed."""
     found = []
+    installed = {"captum": captum, "pytorch-grad-cam": grad_cam}
 
-    def add(name: str, demanded: Passes, original: Callable[[], object] | None) -> None:
-        found.append(Pair(name, [shortened(name, samples)], demanded, original))
+    def add(
+        name: str, demanded: Passes, original: Callable[[], object] | None, library: str = "captum"
+    ) -> None:
+        known = original if installed[library] else None
+        found.append(Pair(name, [shortened(name, samples)], demanded, known, library))
 
     add("input_x_gradient", Passes(1, 1), originals.input_x_gradient)
     add("guided_grad_cam", Passes(1, 1), originals.guided_grad_cam)
     for name, method in CAMS.items():
-        add(name, Passes(1), partial(originals.cam, method))
+        add(name, Passes(1), partial(originals.cam, method), "pytorch-grad-cam")
     for name, moment in MOMENTS.items():
         add(name, Passes(samples, samples), partial(originals.moment, moment))
     three = [shortened(name, samples) for name in MOMENTS]
@@ -180,13 +184,15 @@ def pairs(originals: Originals, samples: int) -> list[Pair]:
     def all_moments() -> object:
         return [originals.moment(moment) for moment in MOMENTS.values()]
 
-    found.append(Pair("all three of them", three, Passes(samples, samples), all_moments))
+    known = all_moments if captum else None
+    found.append(Pair("all three of them", three, Passes(samples, samples), known, "captum"))
     for name in ("integrated_gradients", "gradient_shap"):
         add(name, Passes(samples, samples), getattr(originals, name))
     add("occlusion", Passes(WINDOWS**2), originals.occlusion)
     add("kernel_shap", Passes(samples), originals.kernel_shap)
     add("hsic", Passes(samples), None)
-    add("score_cam", Passes(originals.channels), partial(originals.cam, "ScoreCAM"))
+    score_cam = partial(originals.cam, "ScoreCAM")
+    add("score_cam", Passes(originals.channels), score_cam, "pytorch-grad-cam")
     return found
 
 

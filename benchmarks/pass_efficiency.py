@@ -25,16 +25,13 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from captum.attr import GuidedBackprop as CaptumGuidedBackprop
-from pytorch_grad_cam import GradCAM as PeerGradCAM
-from pytorch_grad_cam import GradCAMPlusPlus as PeerGradCAMPlusPlus
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor
 
 from benchmarks.measure import (
     Passes,
     Seconds,
     Task,
+    if_installed,
     in_turns,
     photographs,
     require_plausible,
@@ -49,12 +46,13 @@ from swag.models import ModelSpec, load_classifier
 from swag.protocols import Explainer
 from swag.signals import GRADIENTS, Signals
 from swag.types import Batch
-from swagflow.config.benchmark import Benchmark
 from swagflow.hardware import default_device, description, tune_allocator
 
 MODELS = ("tiny_vgg", "tiny_resnet", "resnet50")
 VERSIONS = ("torch", "torchvision", "numpy", "scikit-image", "captum", "grad-cam")
 STEPS = 28
+captum: Any = if_installed("captum.attr")
+grad_cam: Any = if_installed("pytorch_grad_cam")
 
 
 def model_tasks(classifier: Classifier) -> list[Task]:
@@ -136,33 +134,30 @@ def passes_of(explainers: Sequence[Explainer]) -> Passes:
 
 
 def peer_tasks(classifier: Classifier, batch: Batch) -> list[Task]:
-    """The same by captum, pytorch-grad-cam and RISE's way of deleting."""
+    """The same by RISE's way of deleting, and by captum and pytorch-grad-cam where installed."""
     model, count = copy.deepcopy(classifier.model), len(batch)
     model.requires_grad_()  # as they come; pytorch-grad-cam fails without
     signals = Signals(classifier, batch)
     target_B, x_BCHW = signals.target_B, signals.normalised_BCHW
     layer = model.get_submodule(classifier.layer(batch.image_BCHW[:1])[0])
-    wanted = [ClassifierOutputTarget(target) for target in target_B.tolist()]
     saliency_BHW = Centre()(signals).cpu().numpy()
 
     def guided_backprop() -> object:
-        return CaptumGuidedBackprop(model).attribute(x_BCHW.clone().requires_grad_(), target_B)
+        return captum.GuidedBackprop(model).attribute(x_BCHW.clone().requires_grad_(), target_B)
 
-    def grad_cam(method: Any) -> object:
-        with method(model=model, target_layers=[layer]) as cam:
-            return cam(input_tensor=x_BCHW, targets=wanted)
+    def cam(method: str) -> object:
+        target = grad_cam.utils.model_targets.ClassifierOutputTarget
+        with getattr(grad_cam, method)(model=model, target_layers=[layer]) as made:
+            return made(input_tensor=x_BCHW, targets=[target(each) for each in target_B.tolist()])
 
-    return [
-        Task("captum guided backprop", Passes(1, 1), guided_backprop, count),
-        Task("pytorch-grad-cam", Passes(1), lambda: grad_cam(PeerGradCAM), count),
-        Task("pytorch-grad-cam, ++", Passes(1), lambda: grad_cam(PeerGradCAMPlusPlus), count),
-        Task(
-            "deletion as RISE does it",
-            Passes(STEPS),
-            lambda: rise_deletion(classifier, x_BCHW, saliency_BHW),
-            count,
-        ),
-    ]
+    found = []
+    if captum:
+        found.append(Task("captum guided backprop", Passes(1, 1), guided_backprop, count))
+    if grad_cam:
+        for name, method in {"": "GradCAM", ", ++": "GradCAMPlusPlus"}.items():
+            found.append(Task(f"pytorch-grad-cam{name}", Passes(1), partial(cam, method), count))
+    rise = partial(rise_deletion, classifier, x_BCHW, saliency_BHW)
+    return [*found, Task("deletion as RISE does it", Passes(STEPS), rise, count)]
 
 
 def rise_deletion(classifier: Classifier, x_BCHW: Tensor, saliency_BHW: np.ndarray) -> np.ndarray:
@@ -246,6 +241,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def main() -> None:
+    from swagflow.config.benchmark import Benchmark  # noqa: PLC0415 - others need less of this file
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--models", nargs="+", default=MODELS, help="names that load_classifier knows"

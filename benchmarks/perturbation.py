@@ -23,14 +23,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import saliency.core as peer_saliency
 import torch
-from lime import lime_image
-from skimage import data
 from skimage.transform import resize
 from torch import Tensor, nn
 
-from benchmarks.measure import require_plausible
+from benchmarks.measure import photographs, require_plausible
 from swag.classifier import Classifier
 from swag.denormals import flushed
 from swag.explainers.lime import LIME
@@ -42,7 +39,6 @@ from swag.types import Batch
 from swagflow.hardware import description, tune_allocator
 
 SIDE = 224
-PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 FULL = {"lime": 1000, "rise": 8000, "xrai": 100}
 
 
@@ -112,6 +108,8 @@ def softmax_of(classifier: Classifier, image_NHWC: Any) -> np.ndarray:
 
 
 def lime_peer(classifier: Classifier, image_BCHW: Tensor, num_samples: int) -> None:
+    from lime import lime_image  # noqa: PLC0415 - not needed for the others
+
     lime_image.tqdm = iter  # no progress bars
     for image_CHW in image_BCHW:
         lime_image.LimeImageExplainer(random_state=0).explain_instance(
@@ -124,26 +122,28 @@ def lime_peer(classifier: Classifier, image_BCHW: Tensor, num_samples: int) -> N
 
 def rise_peer(classifier: Classifier, image_BCHW: Tensor, num_masks: int) -> None:
     """The authors' code, at any size and on any device, with its masks made once for all images."""
-    cells, chance, device = 7, 0.5, classifier.device
-    cell = -(-SIDE // cells)
+    cells, chance, width, device = 7, 0.5, image_BCHW.shape[-1], classifier.device
+    cell = -(-width // cells)
     draws = np.random.default_rng(0)
     grids = (draws.random((num_masks, cells, cells)) < chance).astype("float32")
-    masks = np.empty((num_masks, SIDE, SIDE))
+    masks = np.empty((num_masks, width, width))
     for mask, grid in zip(masks, grids, strict=True):
         x, y = draws.integers(cell, size=2)
         side = (cells + 1) * cell
         up = resize(grid, (side, side), order=1, mode="reflect", anti_aliasing=False)
-        mask[:] = up[x : x + SIDE, y : y + SIDE]
+        mask[:] = up[x : x + width, y : y + width]
     mask_N1HW = torch.from_numpy(masks[:, None]).float().to(device)
     for normalised_CHW in classifier.normalise(image_BCHW):
         stack = normalised_CHW[None] * mask_N1HW
         chunks = stack.split(classifier.batch_size)
         probability_NK = torch.cat([classifier.probabilities(chunk) for chunk in chunks])
-        saliency = probability_NK.T @ mask_N1HW.view(num_masks, SIDE * SIDE)
-        saliency.view(-1, SIDE, SIDE).div_(num_masks).div_(chance)
+        saliency = probability_NK.T @ mask_N1HW.view(num_masks, width**2)
+        saliency.view(-1, width, width).div_(num_masks).div_(chance)
 
 
 def xrai_peer(classifier: Classifier, image_BCHW: Tensor, steps: int) -> None:
+    import saliency.core as peer_saliency  # noqa: PLC0415 - likewise
+
     for image_CHW in image_BCHW:
         image_HWC = image_CHW.permute(1, 2, 0).cpu().numpy()
         target = int(softmax_of(classifier, image_HWC[None]).argmax())
@@ -246,15 +246,6 @@ def compare(
     return lines
 
 
-def photographs(number: int) -> Tensor:
-    images = [
-        resize(getattr(data, PHOTOGRAPHS[index % len(PHOTOGRAPHS)])(), (SIDE, SIDE))
-        for index in range(number)
-    ]
-    image_BCHW = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    return image_BCHW.float().clamp(0, 1).contiguous()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=2)
@@ -270,7 +261,7 @@ def main() -> None:
     spec = ModelSpec(architecture="resnet50", weights="random:0", num_classes=1000)
     real = load_classifier(spec, device=device, batch_size=size)
     cheap = Classifier(Cheap().eval().to(device), batch_size=size)
-    image_BCHW = photographs(options.images).to(device)
+    image_BCHW = photographs(options.images, (SIDE, SIDE)).to(device)
     counts = {"lime": options.samples, "rise": options.masks, "xrai": options.steps}
     print(description(), f"threads: {torch.get_num_threads()}, images: {options.images}")
     for method in METHODS:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import settings
 from matplotlib.figure import Figure
 
-from swagflow.store.run_folder import Store
-from tests.support.runs import Runner
+if TYPE_CHECKING:  # tests of `swag` need less than what these are made of
+    from swagflow.store.run_folder import Store
+    from tests.support.runs import Runner
 
 # Ray's workers would give way to whatever else is tested at the same time.
 os.environ.setdefault("RAY_worker_niceness", "0")
@@ -52,4 +54,6 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     """Return runs of a small benchmark in a folder of the test."""
+    from tests.support.runs import Runner  # noqa: PLC0415
+
     return Runner(tmp_path)

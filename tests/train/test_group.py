@@ -10,8 +10,6 @@ import torch
 from safetensors.torch import load_file
 
 from swag.models import load_model
-from swagflow.engine.resources import choose_training_resources
-from swagflow.on_ray.training import train_on_ray
 from swagflow.train.training import train
 from tests.support.trainings import CPU, train_together, uneven
 
@@ -49,17 +47,3 @@ def test_three_processes_that_end_go_on_to_the_same_bits(tmp_path: Path) -> None
     assert Path(broken.weights).read_bytes() == Path(whole.weights).read_bytes()
     histories = [[replace(row, seconds=0) for row in r.history] for r in (whole, broken)]
     assert histories[0] == histories[1]
-
-
-@pytest.mark.gpu
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("architecture", ["tests.support.trainings:Plain", "tiny_resnet"])
-def test_gpus_share_a_batch(tmp_path: Path, architecture: str) -> None:
-    """As many as there are, up to one for each image; batch norm sees the whole batch."""
-    run = uneven(architecture)
-    alone = train(run, str(tmp_path / "alone"), device=torch.device("cuda"))
-    resources = choose_training_resources(min(torch.cuda.device_count(), 5), device="cuda")
-    shared = train_on_ray(run, str(tmp_path / "shared"), resources)
-    expected, found = load_file(alone.weights), load_file(shared.weights)
-    for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-3)
