@@ -123,7 +123,6 @@ def test_weights_and_structure_count() -> None:
     assert code_of(layer.eval(), "it") == mode
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "is_one"),
     [
@@ -141,6 +140,7 @@ def test_what_lies_among_packages_is_known_by_name(
     assert is_installed(type("Net", (), {"__module__": "theirs"})) is is_one
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same(tmp_path: Path) -> None:
     (tmp_path / "theirs.py").write_text(MODULE)
     script = (

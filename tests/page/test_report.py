@@ -266,6 +266,7 @@ def test_the_scrubber_takes_away_what_the_metric_took_away(store: Store, written
         assert method["value"] == pytest.approx(row["value"], abs=1e-4)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("fill", "mean", "expected"),
     [
@@ -342,6 +343,7 @@ def sweep_run(folder: Path, name: str, settings: Sequence[Mapping[str, object]])
     return Run(store)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_sweep_is_a_line_per_series_along_its_setting(tmp_path: Path) -> None:
     settings = [
         {"colour_weight": colour, "gradient_weight": gradient}

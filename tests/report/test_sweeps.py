@@ -56,6 +56,7 @@ def lines_of(run: Run) -> dict[str, list[str]]:
     return {line.label: list(line.methods) for line in plot.lines}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_explainers_that_differ_in_one_number_are_a_sweep(tmp_path: Path) -> None:
     run = run_of(
         tmp_path,
@@ -108,6 +109,7 @@ def test_of_two_numbers_the_last_is_x_and_the_other_makes_lines(tmp_path: Path) 
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_long_sweep_is_only_written(tmp_path: Path) -> None:
     several = (4.0, 6.0, 8.0, 10.0, 12.0)
     (section,) = build_sections(run_of(tmp_path, grid(several, several)))

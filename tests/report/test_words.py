@@ -67,6 +67,7 @@ def test_data_sets_and_models_have_their_name_where_they_are_what_it_says() -> N
     assert found.subject("cub200", "vgg16") == "CUB-200-2011, vgg16 (vgg19)"
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("architecture", "printed"), [("vgg16", 0.092), ("vgg19", None)])
 def test_printed_numbers_stand_beside_what_they_are_of(
     architecture: str, printed: float | None, tmp_path: Path

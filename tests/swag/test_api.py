@@ -36,6 +36,7 @@ def test_random_numbers_belong_to_the_image_by_its_name() -> None:
     assert not torch.equal(both[1], unnamed)
 
 
+@pytest.mark.slow
 def test_what_the_package_offers_comes_when_it_is_asked_for() -> None:
     code = """
 import swag

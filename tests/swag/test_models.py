@@ -52,6 +52,7 @@ def test_the_embedded_models_mirror_the_large_ones(name: str, layer: str, size: 
     assert TINY[name](num_classes=3)(torch.rand(2, 3, 112, 112)).shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_the_embedded_models_load_without_torchdynamo() -> None:
     code = """
 from swag.models import ModelSpec, load_model
