@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -19,8 +20,19 @@ if TYPE_CHECKING:  # tests of `swag` need less than what these are made of
 # Ray's workers would give way to whatever else is tested at the same time.
 os.environ.setdefault("RAY_worker_niceness", "0")
 
+# Thousands of tests and all that they import are looked through at each collection of garbage, a
+# tenth of the time, unless they are set aside once all are there.
+gc.disable()
+
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("project")
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
