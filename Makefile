@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 # As many tests at once as there are processors, each with one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 FAST := $(PYTEST) -n auto --dist worksteal
-# Three files at once, in their order: many of these tests wait for processes that they start.
-SLOW := $(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder -m 'slow and not gpu' --timeout 900
+# Two files at once, in their order: the longest have few tests and would come last.
+SLOW := $(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m 'slow and not gpu' --timeout 900
 # For what installs nothing: PYTHON where it is given, else the environment's, else python3.
 GIVEN := $(filter command environment,$(origin PYTHON))
 PRESENT := $(if $(GIVEN),$(PYTHON),$(or $(wildcard $(BIN)/python),$(PYTHON)))

@@ -73,10 +73,13 @@ def test_a_killed_training_ends_at_the_same_bits(tmp_path: Path) -> None:
     told = finished(command(whole))
     assert [line.partition(",")[0] for line in told[:-1]] == ["tiny_vgg"] * 12
     kill_after_a_checkpoint(command(broken), broken)
+    left = broken / "tiny_vgg" / ".tmp-0123456789abcdef"
+    left.write_bytes(b"a part of a checkpoint")
     told_again = finished(command(broken))
     assert 1 < len(told_again) < len(told), "it began anew"
     assert told_again[-1].partition("(")[2] == told[-1].partition("(")[2]
     assert weights_of(broken) == weights_of(whole)
+    assert not left.exists()
 
 
 @pytest.mark.slow

@@ -81,10 +81,12 @@ def train_models(
                 highlight=False,
             )
 
-        with as_user_error(f"models.{name}"), one_driver(Folder.at(run_dir), run_dir, console):
+        folder = Folder.at(run_dir)
+        with as_user_error(f"models.{name}"), one_driver(folder, run_dir, console):
             if resources.num_workers:
                 console.print(f"{title}: starting {resources}", highlight=False)
             result = train_one(about, run_dir, say)
+            folder.remove_temporaries()
         console.print(
             f"{result.weights} (sha256 of the weights {result.weights_sha256})", soft_wrap=True
         )
