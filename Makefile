@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests and commands start many processes: none should have to compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 # As many tests at once as there are processors, each with one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest
 FAST := $(PYTEST) -n auto --dist worksteal
