@@ -26,7 +26,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -35,7 +34,7 @@ import torch
 from benchmarks import gpu_commands, gpu_jobs, gpu_shard
 from benchmarks.gpu_jobs import OWN, Bench
 from benchmarks.gpu_timing import FAULTS, Job, Row, Session, Unit, reason
-from benchmarks.measure import Passes, photographs
+from benchmarks.measure import Passes, photographs, versions
 from benchmarks.pass_efficiency import forward, forward_and_backward, input_size
 from swag.classifier import Classifier
 from swag.forwards import CopyPasses, Precision
@@ -143,18 +142,11 @@ def slic(session: Session, options: argparse.Namespace) -> list[Row]:
 
 
 def about(options: argparse.Namespace) -> dict[str, Any]:
-    def version_of(name: str) -> str | None:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            return None
-
     names = ("torch", "torchvision", "numpy", "scikit-image", "numba", *PEERS)
     told = {key: value for key, value in vars(options).items() if key != "json"}
-    versions: dict[str, Any] = {name: version_of(name) for name in names}
-    versions["python"] = platform.python_version()
+    installed = versions(names) | {"python": platform.python_version()}
     return {
-        "machine": description(), "threads": torch.get_num_threads(), **told, "versions": versions
+        "machine": description(), "threads": torch.get_num_threads(), **told, "versions": installed
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -50,6 +51,17 @@ def if_installed(module: str) -> Any:
         return import_module(module)
     except ModuleNotFoundError:
         return None
+
+
+def versions(packages: Sequence[str]) -> dict[str, str | None]:
+    """Return the version of each package; None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
 
 
 def measured(task: Task, device: torch.device) -> Seconds:

@@ -19,7 +19,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -35,6 +34,7 @@ from benchmarks.measure import (
     in_turns,
     photographs,
     require_plausible,
+    versions,
 )
 from swag import protocols
 from swag.catalog import EXPLAINERS
@@ -265,7 +265,7 @@ def main() -> None:
         "machine": description(),
         "device": options.device,
         "threads": torch.get_num_threads(),
-        "versions": {name: version(name) for name in VERSIONS},
+        "versions": versions(VERSIONS),
         "images": options.images,
         "batch_size": options.batch_size,
         "forward": options.forward,

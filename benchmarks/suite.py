@@ -14,13 +14,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import torch
 
-from benchmarks.measure import Passes, Task, measured, photographs
+from benchmarks.measure import Passes, Task, measured, photographs, versions
 from benchmarks.pass_efficiency import MODELS, VERSIONS, forward, input_size, our_tasks
 from swag.classifier import Classifier
 from swag.denormals import flushed
@@ -118,7 +117,7 @@ def main() -> None:
     cases = [case_of_model(name, options.images) for name in options.models]
     cases += [case_of_superpixels(size) for size in (112, 224)]
     found = ratios(cases, options.rounds)
-    about = {"machine": description(), "versions": {name: version(name) for name in VERSIONS}}
+    about = {"machine": description(), "versions": versions(VERSIONS)}
     options.json.write_text(json.dumps({**about, "ratios": found}, indent=1) + "\n")
     print("| what | units an image |\n| --- | --- |")
     for name, values in found.items():

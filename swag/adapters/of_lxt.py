@@ -8,7 +8,7 @@ model are of for as long as an image is explained; nothing else ever meets them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module, metadata
@@ -73,11 +73,12 @@ def ruled(model: nn.Module, method: str) -> Iterator[None]:
     patches: dict[type[nn.Module], Any] = dict(_lxt("efficient.models.vit_torch").cp_LRP)
     if method == "AttnLRP":
         patch = _lxt("efficient.patches").patch_method
-        patches[nn.MultiheadAttention] = partial(patch, _attention, keep_original=True)
+        patches[nn.MultiheadAttention] = partial(patch, _attention(), keep_original=True)
     were = [(module, type(module)) for module in model.modules()]
+    patched = {kind: _patched(kind, patches) for _, kind in were}
     try:
         for module, kind in were:
-            module.__class__ = _patched(kind, patches)
+            module.__class__ = patched[kind]
         yield
     finally:
         for module, kind in were:
@@ -94,13 +95,20 @@ def _patched(kind: type[nn.Module], patches: Mapping[type[nn.Module], Any]) -> t
     return kind
 
 
-def _attention(
-    layer: Any, query: Tensor, key: Tensor, value: Tensor, *others: Any, **named: Any
-) -> Any:
-    """Attend as always, and share out relevance by the uniform rule (lxt's `patch_attention`)."""
+def _attention() -> Callable[..., Any]:
+    """Return what attends as always, and shares out relevance by the uniform rule.
+
+    That is what lxt's `patch_attention` does.
+    """
     divide = _lxt("efficient.rules").divide_gradient
-    factors = (divide(query, 4), divide(key, 4), divide(value, 2))
-    return layer.original_forward(*factors, *others, **named)
+
+    def attend(
+        layer: Any, query: Tensor, key: Tensor, value: Tensor, *others: Any, **named: Any
+    ) -> Any:
+        factors = (divide(query, 4), divide(key, 4), divide(value, 2))
+        return layer.original_forward(*factors, *others, **named)
+
+    return attend
 
 
 def _gamma() -> Any:

@@ -144,7 +144,7 @@ def test_what_lies_among_packages_is_known_by_name(
 def test_another_process_finds_the_same(tmp_path: Path) -> None:
     (tmp_path / "theirs.py").write_text(MODULE)
     script = (
-        "import theirs\nfrom swagflow.front.code import code_of, is_installed\n"
+        "import theirs\nfrom swagflow.front.code import code_of\n"
         "print(code_of([theirs.outer({'a', 'b', 'c'}), theirs.Net], 'it'))"
     )
     found = [
