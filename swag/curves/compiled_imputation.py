@@ -82,21 +82,21 @@ def _solve(
             _solve_plane(grids, until, work, copies_TCHW[t, c])
 
 
-@compiled()
+@compiled(inline=True)
 def _grid(value_N: Array, place_5: Array) -> Array:
     """Return a level, (H, W)."""
     start, height, width = place_5[0], place_5[1], place_5[2]
     return value_N[start : start + height * width].reshape(height, width)
 
 
-@compiled()
+@compiled(inline=True)
 def _pixels(value_N: Array, place_5: Array) -> Array:
     """Return the pixels of a level's rows that have removed ones, one after another."""
     start, width = place_5[0], place_5[2]
     return value_N[start + place_5[3] * width : start + place_5[4] * width]
 
 
-@compiled(*planes.FAST)
+@compiled(*planes.FAST, inline=True)
 def _fill(image_HW: Array, grids: Grids, value_N: Array, copy_HW: Array) -> None:
     """As `imputation._filled`; the values of level 0 are the copy."""
     place_L5, gone_N = grids.place_L5, grids.gone_N
@@ -114,7 +114,7 @@ def _fill(image_HW: Array, grids: Grids, value_N: Array, copy_HW: Array) -> None
         value_HW = finer_HW
 
 
-@compiled(*planes.FAST)
+@compiled(*planes.FAST, inline=True)
 def _solve_plane(grids: Grids, until: tuple[np.float32, int], work: Work, copy_HW: Array) -> None:
     """Conjugate gradients, as in `imputation.solved`."""
     place_5, limit = grids.place_L5[0], until[0]
@@ -140,13 +140,13 @@ def _solve_plane(grids: Grids, until: tuple[np.float32, int], work: Work, copy_H
         last = product
 
 
-@compiled()
+@compiled(inline=True)
 def _ratio(above: np.float32, below: np.float32) -> np.float32:
     """As `imputation._ratio`."""
     return above / max(below, _TINY)
 
 
-@compiled(*planes.FAST)
+@compiled(*planes.FAST, inline=True)
 def _cycle(grids: Grids, work: Work) -> None:
     """As `imputation._cycle`: make `spare_N` mend the residual nearly."""
     place_L5, top = grids.place_L5, len(grids.place_L5) - 1
@@ -175,7 +175,7 @@ def _cycle(grids: Grids, work: Work) -> None:
         _sweep(grids, work, level, work.mended_N, work.spare_N)
 
 
-@compiled()
+@compiled(inline=True)
 def _sweep(grids: Grids, work: Work, level: int, mended_N: Array, swept_N: Array) -> None:
     place_5 = grids.place_L5[level]
     planes.sweep(

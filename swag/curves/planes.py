@@ -15,21 +15,27 @@ _ONE, _TWO, _THREE = np.float32(1), np.float32(2), np.float32(3)
 _NEAR, _FAR = np.float32(0.75), np.float32(0.25)
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
+def _sum_rows(value_HW: Array, y: int, sum_W2: Array) -> None:
+    """Write what each column has in a row, twice, and in those beside it; the two ends stay."""
+    height = len(value_HW)
+    over, under = max(y - 1, 0), min(y + 1, height - 1)
+    has_over, has_under = np.float32(y > 0), np.float32(y + 1 < height)
+    for x in range(value_HW.shape[1]):
+        beside = has_over * value_HW[over, x] + has_under * value_HW[under, x]
+        sum_W2[x + 1] = beside + _TWO * value_HW[y, x]
+
+
+@compiled(*FAST, inline=True)
 def surplus(
     value_HW: Array, gone_HW: Array, own_HW: Array, rows: Array, above_HW: Array
 ) -> np.float32:
     """As `sweeps.surplus`, written into the last array; return its product with the values."""
-    height, width = value_HW.shape
+    width = value_HW.shape[1]
     sum_W2 = np.zeros(width + 2, np.float32)
     product = np.float32(0)
     for y in range(rows[0], rows[1]):
-        # A call for each row would take as long as all else.
-        over, under = max(y - 1, 0), min(y + 1, height - 1)
-        has_over, has_under = np.float32(y > 0), np.float32(y + 1 < height)
-        for x in range(width):
-            beside = has_over * value_HW[over, x] + has_under * value_HW[under, x]
-            sum_W2[x + 1] = beside + _TWO * value_HW[y, x]
+        _sum_rows(value_HW, y, sum_W2)
         for x in range(width):
             around = sum_W2[x] + _TWO * sum_W2[x + 1] + sum_W2[x + 2]
             above = gone_HW[y, x] * (around - own_HW[y, x] * value_HW[y, x])
@@ -38,7 +44,7 @@ def surplus(
     return product
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def sweep(
     residual_HW: Array,
     own_and_step: tuple[Array, Array],
@@ -47,21 +53,17 @@ def sweep(
     swept_HW: Array,
 ) -> None:
     """As `sweeps.mend`, written into the last array."""
-    (height, width), (own_HW, step_HW) = mended_HW.shape, own_and_step
+    width, (own_HW, step_HW) = mended_HW.shape[1], own_and_step
     sum_W2 = np.zeros(width + 2, np.float32)
     for y in range(rows[0], rows[1]):
-        over, under = max(y - 1, 0), min(y + 1, height - 1)
-        has_over, has_under = np.float32(y > 0), np.float32(y + 1 < height)
-        for x in range(width):
-            beside = has_over * mended_HW[over, x] + has_under * mended_HW[under, x]
-            sum_W2[x + 1] = beside + _TWO * mended_HW[y, x]
+        _sum_rows(mended_HW, y, sum_W2)
         for x in range(width):
             around = sum_W2[x] + _TWO * sum_W2[x + 1] + sum_W2[x + 2]
             left = residual_HW[y, x] + (around - own_HW[y, x] * mended_HW[y, x])
             swept_HW[y, x] = mended_HW[y, x] + step_HW[y, x] * left
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def restrict(value_HW: Array, gone_hw: Array, rows: Array, coarse_hw: Array) -> None:
     """Write sums over cells twice as wide, where these are unknown: bilinear's transpose."""
     height, width = value_HW.shape
@@ -78,7 +80,7 @@ def restrict(value_HW: Array, gone_hw: Array, rows: Array, coarse_hw: Array) -> 
             coarse_hw[y, x] = gone_hw[y, x] * (outer + _THREE * inner) / np.float32(16)
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def add_between(coarse_hw: Array, gone_HW: Array, rows: Array, mended_HW: Array) -> None:
     """As `sweeps.interpolate`, written into the last array."""
     width, columns = mended_HW.shape[1], coarse_hw.shape[1]
@@ -99,7 +101,7 @@ def add_between(coarse_hw: Array, gone_HW: Array, rows: Array, mended_HW: Array)
             mended_W[width - 1] += gone_W[width - 1] * last
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def means_of_cells(value_HW: Array, gone_HW: Array, coarse_hw: Array) -> None:
     """Write the means of what is known in cells twice as wide; 0 where nothing is."""
     height, width = value_HW.shape
@@ -119,7 +121,7 @@ def means_of_cells(value_HW: Array, gone_HW: Array, coarse_hw: Array) -> None:
             coarse_hw[y, x] = (sum_W[2 * x] + sum_W[2 * x + 1]) / max(count, _ONE)
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def fill_with_mean(value_HW: Array, gone_HW: Array) -> None:
     """Write the mean of what is known, of few pixels, into removed ones, which are 0."""
     total, count = np.float32(0), np.float32(0)
@@ -133,7 +135,7 @@ def fill_with_mean(value_HW: Array, gone_HW: Array) -> None:
             value_HW[y, x] += gone_HW[y, x] * mean
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def hide(value_HW: Array, gone_HW: Array, shown_HW: Array) -> None:
     """Write what is not removed, and 0."""
     for y in range(len(value_HW)):
@@ -141,14 +143,14 @@ def hide(value_HW: Array, gone_HW: Array, shown_HW: Array) -> None:
             shown_HW[y, x] = value_HW[y, x] * (_ONE - gone_HW[y, x])
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def multiply(left_N: Array, right_N: Array, product_N: Array) -> None:
     """Write the products."""
     for n in range(len(left_N)):
         product_N[n] = left_N[n] * right_N[n]
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def inner(left_N: Array, right_N: Array) -> np.float32:
     """Return the sum of products."""
     total = np.float32(0)
@@ -157,21 +159,21 @@ def inner(left_N: Array, right_N: Array) -> np.float32:
     return total
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def turn(direction_N: Array, ratio: np.float32, better_N: Array) -> None:
     """Make the direction that multiple of itself and what is better."""
     for n in range(len(direction_N)):
         direction_N[n] = ratio * direction_N[n] + better_N[n]
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def advance(length: np.float32, direction_N: Array, value_N: Array) -> None:
     """Go that far in a direction."""
     for n in range(len(direction_N)):
         value_N[n] += length * direction_N[n]
 
 
-@compiled(*FAST)
+@compiled(*FAST, inline=True)
 def is_above(value_N: Array, limit: np.float32) -> bool:
     """Return whether any value, without its sign, is above a limit."""
     count = np.int32(0)
@@ -180,7 +182,7 @@ def is_above(value_N: Array, limit: np.float32) -> bool:
     return bool(count > 0)
 
 
-@compiled()
+@compiled(inline=True)
 def rows_of(mask_HW: Array) -> tuple[int, int]:
     """Return the first row that is not all 0, and the row after the last."""
     top, bottom = len(mask_HW), 0

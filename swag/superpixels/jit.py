@@ -15,7 +15,7 @@ Array = np.ndarray
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
-def compiled(*fast: str) -> Callable[[Function], Function]:
+def compiled(*fast: str, inline: bool = False) -> Callable[[Function], Function]:
     """Return a decorator for what is compiled at its first call, with numba's flags of fast maths.
 
     What is compiled stays in a folder beside the module or, where none can be written, in the
@@ -23,8 +23,17 @@ def compiled(*fast: str) -> Callable[[Function], Function]:
     until a module of its folder or this one changes: numba looks at a function's own file only,
     although what is compiled holds the functions that it calls. Functions let go of the
     interpreter, so that threads work side by side.
+
+    `inline` puts a function into what calls it, always. Otherwise LLVM chooses, and a process that
+    compiles runs other copies of a function than those that load it: of sums that may be taken in
+    any order, the last bits differ.
     """
-    options: dict[str, Any] = {"nogil": True, "fastmath": set(fast), "error_model": "numpy"}
+    options: dict[str, Any] = {
+        "nogil": True,
+        "fastmath": set(fast),
+        "error_model": "numpy",
+        "forceinline": inline,
+    }
 
     def decorate(function: Function) -> Function:
         function.__qualname__ += f"_{_digest(Path(function.__code__.co_filename).parent)}"

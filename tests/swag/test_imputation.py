@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from torch import Tensor
 from swag.curves import compiled_imputation
 from swag.curves.imputation import TOLERANCE, impute, solved
 from swag.curves.sweeps import levels_of
+from tests.support.processes import python
 from tests.support.toys import images
 
 
@@ -135,6 +137,27 @@ def test_what_is_compiled_does_the_same(
             atol=1e-4,
             rtol=1e-4,
         )
+
+
+BITS = """
+import hashlib, torch
+from swag.curves.imputation import impute
+torch.manual_seed(0)
+shares = torch.tensor([0.1, 0.5, 0.7, 0.9])[:, None, None, None]
+gone_T1HW = (torch.rand(4, 1, 61, 50) < shares).float()
+print(hashlib.sha256(impute(torch.rand(3, 61, 50), gone_T1HW).numpy().tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_who_compiles_has_the_bits_of_who_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    compiled, loaded = python(BITS), python(BITS)
+    assert compiled.returncode == loaded.returncode == 0, compiled.stderr
+    assert list(tmp_path.rglob("*.nbc"))
+    assert compiled.stdout == loaded.stdout
 
 
 def test_an_image_in_channels_last_is_the_same() -> None:
