@@ -21,9 +21,9 @@ from swagflow.engine.plan import Shard
 from swagflow.engine.resources import Resources
 from swagflow.engine.work import Job
 from swagflow.engine.workshop import ShardReport
-from swagflow.on_ray import runner
+from swagflow.on_ray import dispatcher, runner
 from swagflow.on_ray.actor import Actor, Slot
-from swagflow.on_ray.runner import OnRay
+from swagflow.on_ray.dispatcher import OnRay
 from swagflow.store.tracebacks import Failure
 
 SIMULATED_SECONDS = 60.0
@@ -80,7 +80,10 @@ def simulated(benchmark: Benchmark, shards: Sequence[Shard], workers: int) -> Di
 @contextmanager
 def simulation(of: Simulation) -> Iterator[None]:
     """Let runs use a simulation in the place of Ray."""
-    with patch.object(runner, "ray", of), patch.object(runner, "session", lambda *_: nullcontext()):
+    with (
+        patch.object(runner, "ray", of),
+        patch.object(dispatcher, "session", lambda *_, **__: nullcontext()),
+    ):
         yield
 
 
@@ -104,7 +107,7 @@ def crowd(
             actor = next(places)
             return Slot(actor, actor.__ray_ready__.remote())
 
-        with patch.object(runner._Runner, "_start", start):
+        with patch.object(runner.Runner, "_start", start):
             return dispatch(benchmark, shards, resources, seconds)
     finally:
         ray.shutdown()

@@ -11,11 +11,6 @@ import torch
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
-WORKER_ENVIRONMENT = {
-    # Idle OpenMP threads sleep, so that a worker does not slow its neighbours down.
-    "OMP_WAIT_POLICY": "passive",
-}
-
 
 def tune_allocator() -> None:
     """Make glibc keep freed memory instead of returning big activations after every layer.

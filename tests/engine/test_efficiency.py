@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ from swagflow.engine.opening import open_benchmark
 from swagflow.engine.resources import Resources
 from swagflow.engine.work import Job
 from swagflow.errors import UserError
-from swagflow.on_ray.runner import OnRay
+from swagflow.on_ray.dispatcher import OnRay
 from swagflow.store.run_folder import Store
 from tests.support.runs import EXPLAINERS, Runner, changed
 from tests.support.toys import batch_of, images, take, toy
@@ -256,8 +256,9 @@ def test_timing_runs_on_one_worker_of_a_cluster(tmp_path: Path) -> None:
     started: list[tuple[str, int | None]] = []
 
     class Cluster(OnRay):
-        def connected(self) -> AbstractContextManager[None]:
-            return nullcontext()
+        @contextmanager
+        def connected(self) -> Iterator[None]:
+            yield
 
         def reports(self, worker: type[Any], job: Job, items: Any) -> Iterator[Any]:
             started.append((worker.__name__, self.resources.num_workers))

@@ -12,8 +12,8 @@ from benchmarks.dispatch import SIMULATED_SECONDS, Simulation, Sleeper, simulati
 from swagflow.engine.plan import Shard
 from swagflow.engine.resources import Resources
 from swagflow.engine.work import Job
+from swagflow.on_ray.dispatcher import OnRay
 from swagflow.on_ray.failures import failure_of_death
-from swagflow.on_ray.runner import OnRay
 from swagflow.store.parts import Subject
 
 

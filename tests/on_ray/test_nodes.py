@@ -75,7 +75,7 @@ def after_reports(
                 time.sleep(0.05)
             return super().run(*arguments)
 
-    take, done = on_ray_runner._Runner._take, []
+    take, done = on_ray_runner.Runner._take, []
 
     def acting(self: Any, *arguments: Any) -> Iterator[Any]:
         for report in take(self, *arguments):
@@ -87,7 +87,7 @@ def after_reports(
             yield report
 
     monkeypatch.setattr(on_ray_runner, "Actor", Marking)
-    monkeypatch.setattr(on_ray_runner._Runner, "_take", acting)
+    monkeypatch.setattr(on_ray_runner.Runner, "_take", acting)
 
 
 def test_a_lost_node_is_made_up_for_by_those_that_are_left(

@@ -77,6 +77,6 @@ def dispatcher_for(
         from ..on_ray.seclusion import seclude  # noqa: PLC0415 - before Ray is imported
 
         seclude()
-    from ..on_ray.runner import OnRay  # noqa: PLC0415 - Ray need not be installed
+    from ..on_ray.dispatcher import OnRay  # noqa: PLC0415 - Ray need not be installed
 
     return OnRay(resources, on_loss)

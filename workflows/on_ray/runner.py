@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic
 
 import ray
@@ -15,14 +13,13 @@ from ray.exceptions import RayError, RayTaskError
 
 from ..engine.address import no_worker
 from ..engine.resources import Resources
-from ..engine.work import Dispatcher, InProcess, ItemT, Job, ReportT, Worker
+from ..engine.work import ItemT, Job, ReportT, Worker
 from ..errors import StorageError, UserError
-from ..hardware import WORKER_ENVIRONMENT
 from ..logs import current_level
 from ..store.tracebacks import Failure
 from .actor import Actor, Slot
+from .environment import of_worker
 from .failures import failure_of_death, failure_of_delay, failure_of_task, last_line, manner_of
-from .session import session
 from .suspects import MAX_TRIES, Suspects
 
 IN_FLIGHT = 2
@@ -32,57 +29,31 @@ CHECK_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class OnRay:
-    """Hands work to Ray's actors."""
+class Runner(Generic[ItemT, ReportT]):
+    """Actors of one kind and what they are given, on the Ray that is connected.
 
-    resources: Resources
-    on_loss: Callable[[str], None] | None = None
-    """See `session`."""
+    Args:
+        is_warm: whether every process of a worker has imported `warm`.
+    """
 
-    def connected(self) -> AbstractContextManager[None]:
-        return session(self.resources, self.on_loss)
-
-    def reports(
-        self, worker: type[Worker[ItemT, ReportT]], job: Job, items: Sequence[ItemT]
-    ) -> Iterator[ReportT]:
-        """Yield the worker's report of each piece of work as it ends, in any order.
-
-        A piece whose worker died goes to a worker of its own, so that it is known which one kills,
-        then in parts; after `MAX_TRIES` deaths its worker's `give_up` stores that error and the
-        others go on. One that takes longer than the job allows is tried in parts at once, each as
-        long, and the part that takes too long is given up.
-
-        Raises:
-            UserError: there is no cluster at the address.
-        """
-        with self.connected():
-            yield from _Runner(worker, job, self.resources).run(items)
-
-    def for_timings(self) -> Dispatcher:
-        """Return one worker where the device is, which the head of a cluster need not have."""
-        if self.resources.address is None:
-            return InProcess(replace(self.resources, num_workers=0))
-        return replace(self, resources=replace(self.resources, num_workers=1))
-
-
-class _Runner(Generic[ItemT, ReportT]):
     def __init__(
         self,
         worker: type[Worker[ItemT, ReportT]],
         job: Job,
         resources: Resources,
+        *,
+        is_warm: bool,
     ) -> None:
         self._worker = worker
         self._job = job
         self._resources = resources
-        environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.threads)}
         on_gpu = resources.device.startswith("cuda")
         self._actor_class = ray.remote(Actor).options(
             num_cpus=resources.threads,
             num_gpus=resources.gpus_per_worker if on_gpu else 0,
             max_restarts=0,
-            runtime_env={"env_vars": environment},
+            # One of its own would leave the processes that are there already unused.
+            runtime_env={} if is_warm else {"env_vars": of_worker(resources.threads)},
         )
         self._benchmark_ref = ray.put(job.benchmark)
         self._waiting: deque[ItemT] = deque()

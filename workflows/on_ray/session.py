@@ -25,6 +25,10 @@ from .watch import watched
 log = logging.getLogger(__name__)
 
 
+WARM = {"preload_python_modules": ["swagflow.on_ray.warm"]}
+"""Of Ray's own settings: what workers import before they are asked for."""
+
+
 @contextmanager
 def session(
     resources: Resources, on_loss: Callable[[str], None] | None = None, **options: Any

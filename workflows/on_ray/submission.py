@@ -20,13 +20,13 @@ from ..confidential import holds_secret
 from ..config.load import load_benchmark
 from ..config.packaged import config_folder
 from ..errors import UserError
-from ..hardware import WORKER_ENVIRONMENT
+from .environment import PATIENT
 
 CREDENTIAL = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
 LEFT_OUT = ("__pycache__", ".git", ".env*", ".netrc", ".aws", ".ssh", ".huggingface", "*.pem")
 """Of the packages that go along: what is no code, and where keys are kept."""
 ENVIRONMENT = {
-    **WORKER_ENVIRONMENT,
+    **PATIENT,
     "PYTHONUNBUFFERED": "1",  # the log is followed line by line
     "RAY_USAGE_STATS_ENABLED": "0",
 }

@@ -18,12 +18,13 @@ from ray.train.torch import TorchTrainer, get_device
 
 from ..engine.resources import Resources
 from ..errors import UserError
-from ..hardware import WORKER_ENVIRONMENT, tune_allocator
+from ..hardware import tune_allocator
 from ..logs import current_level, setup_worker
 from ..store.files import Folder
 from ..train.process_group import ProcessGroup
 from ..train.train_config import TrainConfig
 from ..train.training import Training, TrainResult, TrainRow, prepare, read_history
+from .environment import of_worker
 from .failures import last_line
 from .session import session
 
@@ -113,7 +114,6 @@ def _fit(shared: list[Any], resources: Resources, start_seconds: int, log_level:
         "RAY_TRAIN_METRICS_ENABLED": "0",
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(start_seconds),
     }
-    environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.threads)}
     TorchTrainer(
         _work,
         train_loop_config={"shared": shared, "threads": resources.threads, "log": log_level},
@@ -128,7 +128,7 @@ def _fit(shared: list[Any], resources: Resources, start_seconds: int, log_level:
             storage_filesystem=fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem("memory"))),
             # Starting again is left to the driver, which knows what would only fail again.
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
-            worker_runtime_env={"env_vars": environment},
+            worker_runtime_env={"env_vars": of_worker(resources.threads)},
         ),
     ).fit()
 
