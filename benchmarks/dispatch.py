@@ -21,7 +21,7 @@ from swagflow.engine.plan import Shard
 from swagflow.engine.resources import Resources
 from swagflow.engine.work import Job
 from swagflow.engine.workshop import ShardReport
-from swagflow.on_ray import dispatcher, runner
+from swagflow.on_ray import runner, session
 from swagflow.on_ray.actor import Actor, Slot
 from swagflow.on_ray.dispatcher import OnRay
 from swagflow.store.tracebacks import Failure
@@ -82,7 +82,7 @@ def simulation(of: Simulation) -> Iterator[None]:
     """Let runs use a simulation in the place of Ray."""
     with (
         patch.object(runner, "ray", of),
-        patch.object(dispatcher, "session", lambda *_, **__: nullcontext()),
+        patch.object(session, "session", lambda *_, **__: nullcontext()),
     ):
         yield
 

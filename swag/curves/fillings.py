@@ -11,7 +11,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 from torch.nn.functional import conv2d
 
@@ -123,6 +122,8 @@ class Blur:
 
     def _blurred(self, signals: Signals) -> Tensor:
         x_BCHW = signals.normalised_BCHW
+        from scipy.ndimage import gaussian_filter1d  # noqa: PLC0415 - it imports half of scipy
+
         channels, half = x_BCHW.shape[1], self.width // 2
         peak = np.zeros(self.width)
         peak[half] = 1

@@ -10,7 +10,7 @@ import pytest
 
 from swagflow.engine.resources import Resources
 from swagflow.errors import UserError
-from swagflow.on_ray import dispatcher as on_ray_dispatcher
+from swagflow.on_ray import session as on_ray_session
 from swagflow.on_ray.beginning import Beginning
 from swagflow.on_ray.dispatcher import OnRay
 from swagflow.on_ray.session import WARM
@@ -64,7 +64,7 @@ def test_its_error_is_raised_where_it_is_needed() -> None:
 def session(monkeypatch: pytest.MonkeyPatch) -> Noted:
     noted = Noted()
     noted.gate.set()
-    monkeypatch.setattr(on_ray_dispatcher, "session", noted)
+    monkeypatch.setattr(on_ray_session, "session", noted)
     return noted
 
 

@@ -7,11 +7,14 @@ classes, so that names, first lines of docstrings and kinds can be had without i
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution, entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 from ..config.packaged import config_names
 
@@ -95,10 +98,16 @@ def _with_plugins(kind: str, known: list[Entry]) -> list[Entry]:
     taken = {entry.name for entry in known}
     plugins = {
         point.name: Entry(point.name, f"plug-in: {point.value}")
-        for point in entry_points(group=f"swagflow.{kind}")
+        for point in _entry_points(tuple(sys.path)).select(group=f"swagflow.{kind}")
         if point.name not in taken
     }
     return [*known, *(plugins[name] for name in sorted(plugins))]
+
+
+@cache
+def _entry_points(_path: tuple[str, ...]) -> EntryPoints:
+    """Return those of every package, which are looked for in hundreds of folders, on a path."""
+    return cast(EntryPoints, entry_points())
 
 
 def _is_installed(package: str) -> bool:
@@ -168,6 +177,7 @@ def _folder(package: str) -> Path | None:
     return Path(places[0]) if places else None
 
 
+@cache
 def _parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_bytes(), str(path))
 

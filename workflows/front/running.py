@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from rich.console import Console
 
@@ -12,6 +13,8 @@ from ..engine.opening import open_benchmark
 from ..engine.resources import Resources
 from ..engine.work import Dispatcher, InProcess
 from ..errors import StorageError
+from ..on_ray.dispatcher import OnRay
+from ..on_ray.seclusion import seclude
 from ..store.run_folder import Store
 from .drawing import draw, forget_damaged
 
@@ -74,9 +77,7 @@ def dispatcher_for(
     if resources.num_workers == 0:
         return InProcess(resources)
     if resources.address is None and on_loss is not None:
-        from ..on_ray.seclusion import seclude  # noqa: PLC0415 - before Ray is imported
-
         seclude()
-    from ..on_ray.dispatcher import OnRay  # noqa: PLC0415 - Ray need not be installed
-
+    if find_spec("ray") is None:
+        raise ModuleNotFoundError("No module named 'ray'", name="ray")
     return OnRay(resources, on_loss)

@@ -1,4 +1,7 @@
-"""Ray as a run has it: begun beside the planning, connected while there is work."""
+"""Ray as a run has it: begun beside the planning, connected while there is work.
+
+Ray is imported by then only, which takes a while that a run with nothing to do has no use for.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import ray
-
 from ..engine.resources import Resources
 from ..engine.work import Dispatcher, InProcess, ItemT, Job, ReportT, Worker
 from .beginning import Beginning
-from .runner import Runner
-from .session import WARM, session
 
 
 @dataclass
@@ -58,6 +57,10 @@ class OnRay:
 
     @contextmanager
     def _session(self) -> Iterator[None]:
+        import ray  # noqa: PLC0415
+
+        from .session import WARM, session  # noqa: PLC0415
+
         asked = self.resources
         is_own = asked.address is None and not ray.is_initialized()
         warms = is_own and asked.device == "cpu" and asked.threads == 1
@@ -80,6 +83,8 @@ class OnRay:
             UserError: there is no cluster at the address.
         """
         with self.connected():
+            from .runner import Runner  # noqa: PLC0415
+
             yield from Runner(worker, job, self.resources, is_warm=self._held.is_warm).run(items)
 
     def for_timings(self) -> Dispatcher:
