@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import skimage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,9 +66,7 @@ def colours_BHWC(image_BCHW: Tensor) -> np.ndarray:
     image_BHWC = image_BCHW.permute(0, 2, 3, 1).cpu().double().numpy()
     channels = image_BHWC.shape[-1]
     if channels == 3:
-        from skimage.color import rgb2lab  # noqa: PLC0415 - it imports half of scipy
-
-        lab_BHWC: np.ndarray = rgb2lab(image_BHWC)
+        lab_BHWC: np.ndarray = skimage.color.rgb2lab(image_BHWC)
         return lab_BHWC
     if channels == 1:
         return np.pad(_LARGEST * image_BHWC, ((0, 0), (0, 0), (0, 0), (0, 2)))

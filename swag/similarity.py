@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+import skimage
 import torch
-from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from swag.parallel import each
@@ -67,7 +67,11 @@ def _spearman(first_HW: np.ndarray, second_HW: np.ndarray) -> float:
 
 def _ssim(first_HW: np.ndarray, second_HW: np.ndarray) -> float:
     both = np.concatenate([first_HW, second_HW])
-    return float(structural_similarity(first_HW, second_HW, data_range=both.max() - both.min()))
+    return float(
+        skimage.metrics.structural_similarity(
+            first_HW, second_HW, data_range=both.max() - both.min()
+        )
+    )
 
 
 def _hog(first_HW: np.ndarray, second_HW: np.ndarray) -> float:

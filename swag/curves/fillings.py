@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
@@ -122,12 +123,10 @@ class Blur:
 
     def _blurred(self, signals: Signals) -> Tensor:
         x_BCHW = signals.normalised_BCHW
-        from scipy.ndimage import gaussian_filter1d  # noqa: PLC0415 - it imports half of scipy
-
         channels, half = x_BCHW.shape[1], self.width // 2
         peak = np.zeros(self.width)
         peak[half] = 1
-        line = torch.from_numpy(gaussian_filter1d(peak, self.sigma)).to(x_BCHW)
+        line = torch.from_numpy(scipy.ndimage.gaussian_filter1d(peak, self.sigma)).to(x_BCHW)
         down = line.view(1, 1, -1, 1).expand(channels, -1, -1, -1)
         across = line.view(1, 1, 1, -1).expand(channels, -1, -1, -1)
         x_BCHW = conv2d(x_BCHW, down, padding=(half, 0), groups=channels)

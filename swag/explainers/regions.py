@@ -6,10 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_array
-from skimage.morphology import disk
-from skimage.segmentation import felzenszwalb
-from skimage.transform import resize
+import scipy
+import skimage
 
 _SCALES = (50, 100, 150, 250, 500, 1200)
 _SIDE = 224
@@ -26,23 +24,28 @@ def segmentations(image_HWC: np.ndarray) -> list[np.ndarray]:
     low, high = image_HWC.min(), image_HWC.max()
     stretched_HWC = (image_HWC - low) / (high - low if high > low else 1) * 2 - 1
     size = (_SIDE, _SIDE)
-    stretched_hwC = resize(
+    stretched_hwC = skimage.transform.resize(
         stretched_HWC, size, order=3, mode="constant", preserve_range=True, anti_aliasing=True
     )
     return [
-        _resized(felzenszwalb(stretched_hwC, scale, sigma=0.8, min_size=150), image_HWC.shape[:2])
+        _resized(
+            skimage.segmentation.felzenszwalb(stretched_hwC, scale, sigma=0.8, min_size=150),
+            image_HWC.shape[:2],
+        )
         for scale in _SCALES
     ]
 
 
 def _resized(labels_hw: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    labels_HW: np.ndarray = resize(
+    labels_HW: np.ndarray = skimage.transform.resize(
         labels_hw, size, order=0, mode="constant", preserve_range=True, anti_aliasing=False
     )
     return labels_HW.astype(np.int64)
 
 
-def dilated_regions(labels: Sequence[np.ndarray], radius: int = _DILATION) -> csr_array:
+def dilated_regions(
+    labels: Sequence[np.ndarray], radius: int = _DILATION
+) -> scipy.sparse.csr_array:
     """Return region_RP, one row of ones per segment, dilated by a disk.
 
     A disk holds the way from its centre to each of its pixels, row by row and column by column, so
@@ -54,6 +57,8 @@ def dilated_regions(labels: Sequence[np.ndarray], radius: int = _DILATION) -> cs
     size = padded_height * padded_width
     place_HW = np.arange(size).reshape(padded_height, padded_width)
     place_HW = place_HW[radius : radius + height, radius : radius + width]
+    from skimage.morphology import disk  # noqa: PLC0415 - it imports much of scipy
+
     offsets = (np.argwhere(disk(radius)) - radius) @ [padded_width, 1]
     num_regions = np.array([labels_HW.max() + 1 for labels_HW in labels])
     region_RP = np.zeros((num_regions.sum(), size), dtype=bool)
@@ -67,7 +72,9 @@ def dilated_regions(labels: Sequence[np.ndarray], radius: int = _DILATION) -> cs
     pixels = np.flatnonzero(inside_RP)
     starts = np.searchsorted(pixels, np.arange(len(region_RP) + 1) * height * width)
     ones = np.ones(len(pixels), dtype=np.int8)
-    return csr_array((ones, pixels % (height * width), starts), (len(region_RP), height * width))
+    return scipy.sparse.csr_array(
+        (ones, pixels % (height * width), starts), (len(region_RP), height * width)
+    )
 
 
 def _inner_border(labels_HW: np.ndarray) -> np.ndarray:
@@ -82,7 +89,7 @@ def _inner_border(labels_HW: np.ndarray) -> np.ndarray:
     return border_HW
 
 
-def grow(region_RP: csr_array, attribution_P: np.ndarray) -> np.ndarray:
+def grow(region_RP: scipy.sparse.csr_array, attribution_P: np.ndarray) -> np.ndarray:
     """Return saliency_P of full XRAI (Kapishnikov et al., 2019, algorithm 1), float64.
 
     The region whose uncovered pixels have the highest mean attribution is added, and they get that
@@ -107,7 +114,7 @@ def grow(region_RP: csr_array, attribution_P: np.ndarray) -> np.ndarray:
     return _fill_rest(saliency_P, free_P, whole_P) * unit
 
 
-def grow_fast(region_RP: csr_array, attribution_P: np.ndarray) -> np.ndarray:
+def grow_fast(region_RP: scipy.sparse.csr_array, attribution_P: np.ndarray) -> np.ndarray:
     """Return saliency_P of XRAI's fast variant, float64: regions in the order of their own mean."""
     whole_P, unit = _whole_numbers(attribution_P)
     count_R = np.diff(region_RP.indptr)
@@ -125,7 +132,7 @@ def grow_fast(region_RP: csr_array, attribution_P: np.ndarray) -> np.ndarray:
     return _fill_rest(saliency_P, free_P, whole_P) * unit
 
 
-def _pixels(region_RP: csr_array, region: int) -> np.ndarray:
+def _pixels(region_RP: scipy.sparse.csr_array, region: int) -> np.ndarray:
     pixels: np.ndarray = region_RP.indices[region_RP.indptr[region] : region_RP.indptr[region + 1]]
     return pixels
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import skimage
 import torch
-from skimage.transform import resize
 from torch import Tensor
 
 from swag.checks import require_at_least
@@ -110,5 +110,7 @@ def _enlargement(length: int, cells: int) -> np.ndarray:
     It mirrors the grid at its outermost cells' centres, which torch's own interpolation does not.
     """
     shape = (length, cells)
-    matrix: np.ndarray = resize(np.eye(cells), shape, order=1, mode="reflect", anti_aliasing=False)
+    matrix: np.ndarray = skimage.transform.resize(
+        np.eye(cells), shape, order=1, mode="reflect", anti_aliasing=False
+    )
     return matrix

@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
+import skimage
 import torch
-from skimage.segmentation import felzenszwalb, quickshift, slic
 from torch import Tensor
 
 from swag.checks import require_at_least, require_one_of, require_positive
@@ -111,7 +111,7 @@ class SLIC:
     def _skimage_HW(self, features_HWF: np.ndarray) -> np.ndarray:
         # `slic` stretches its input to [0, 1] and then divides it by the compactness.
         extent = float(features_HWF.max() - features_HWF.min())
-        labels_HW: np.ndarray = slic(
+        labels_HW: np.ndarray = skimage.segmentation.slic(
             features_HWF,
             n_segments=self.num_segments,
             compactness=1 / extent if extent else 1.0,
@@ -150,7 +150,7 @@ class Quickshift:
         return _stacked(each(self._segment, signals.lab_BHWC), signals)
 
     def _segment(self, lab_HWC: np.ndarray) -> np.ndarray:
-        labels_HW: np.ndarray = quickshift(
+        labels_HW: np.ndarray = skimage.segmentation.quickshift(
             lab_HWC,
             kernel_size=self.kernel_size,
             max_dist=self.max_dist,
@@ -188,7 +188,7 @@ class Felzenszwalb:
         return _stacked(each(self._segment, image_BHWC), signals)
 
     def _segment(self, image_HWC: np.ndarray) -> np.ndarray:
-        labels_HW: np.ndarray = felzenszwalb(
+        labels_HW: np.ndarray = skimage.segmentation.felzenszwalb(
             image_HWC, scale=self.scale, sigma=self.sigma, min_size=self.min_size, channel_axis=-1
         )
         return labels_HW

@@ -9,10 +9,9 @@ from functools import cached_property
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
+import scipy
 import torch
 from PIL import Image
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 from torch import Tensor
 
 from ..errors import ImageError, UserError
@@ -21,6 +20,8 @@ from .framing import Frame, Resize, ResizeBy, Size
 from .remote import Place, look_ahead, opened, place
 
 Split = Literal["train", "validation"]
+_UNREADABLE = (OSError, ValueError, TypeError, NotImplementedError)
+"""What scipy raises, beside an error of its own, for what is no MATLAB file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,11 +172,13 @@ class Archive(ABC):
     def matrices(self, path: Place, *names: str) -> list[np.ndarray]:
         """Return variables of a MATLAB file."""
         try:
-            content = loadmat(opened(self.needed(path)), squeeze_me=True, variable_names=names)
+            content = scipy.io.loadmat(
+                opened(self.needed(path)), squeeze_me=True, variable_names=names
+            )
             return [np.atleast_1d(content[name]) for name in names]
         except KeyError as error:
             raise self.unreadable(path, f"it has no variable {error}") from error
-        except (MatReadError, OSError, ValueError, TypeError, NotImplementedError) as error:
+        except (scipy.io.matlab.MatReadError, *_UNREADABLE) as error:
             raise self.unreadable(path, error) from error
 
     def numbered(self, path: Place, label: str | int, num_classes: int) -> int:

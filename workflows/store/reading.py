@@ -170,15 +170,21 @@ class Reader:
 
     def read_roar(self) -> pd.DataFrame:
         """Return the retraining jobs with their dataset, model and explainer; empty where none."""
-        frames = []
+        tables = []
         paths = self.roar_parts()
         for path, content in zip(paths, self.folder.map(self.folder.read, paths), strict=True):
-            names = dict(item.split("=", 1) for item in path.split("/")[1:4])
             try:
-                frames.append(decoded(content, path).to_pandas().assign(**names))
+                table = decoded(content, path)
             except DamagedError as error:
                 self._note(path, error)
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+                continue
+            for item in path.split("/")[1:4]:
+                name, value = item.split("=", 1)
+                table = table.append_column(name, pa.array([value] * len(table), pa.string()))
+            tables.append(table)
+        if not tables:
+            return pd.DataFrame()
+        return cast(pd.DataFrame, pa.concat_tables(tables, promote_options="default").to_pandas())
 
     def metrics(self) -> list[str]:
         """Return the names of the metrics that have a folder."""
