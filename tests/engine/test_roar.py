@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from swagflow.config.load import resolve
-from swagflow.engine.masked_images import removal_bits
+from swagflow.engine.masked_images import RemovedPixels, removal_bits
 from swagflow.engine.roar import RoarWorker
 from swagflow.engine.roar_jobs import jobs_of
 from swagflow.errors import UserError
@@ -77,6 +77,26 @@ def test_the_most_salient_pixels_are_removed_by_the_tie_rule(tmp_path: Path) -> 
     removed = np.unpackbits(bits["a"], count=8).reshape(2, 4).astype(bool)
     expected = [[True, True, False, False], [True, True, False, False]]
     assert removed.tolist() == expected
+
+
+def test_removed_pixels_are_found_once_while_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[str, float]] = []
+
+    def find(_store: Store, cell: tuple[str, str, str], fraction: float) -> dict[str, np.ndarray]:
+        found.append((cell[2], fraction))
+        return {"a": np.zeros(4, np.uint8)}
+
+    monkeypatch.setattr("swagflow.engine.masked_images.removal_bits", find)
+    removed = RemovedPixels(Store(str(tmp_path)), most_bytes=11)  # two of them
+    for explainer, fraction in [("x", 0.1), ("x", 0.5), ("x", 0.1), ("y", 0.1), ("x", 0.1)]:
+        assert removed.of(("data", "model", explainer), fraction)["a"].nbytes == 4
+    assert found == [("x", 0.1), ("x", 0.5), ("y", 0.1)]
+    removed.of(("data", "model", "x"), 0.5)  # made room for y
+    assert found[3:] == [("x", 0.5)]
+    small = RemovedPixels(Store(str(tmp_path)), most_bytes=3)
+    assert small.of(("data", "model", "x"), 0.5)["a"].nbytes == 4  # though there is none
 
 
 def test_removed_pixels_are_the_mean_colour(

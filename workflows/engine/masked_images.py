@@ -16,6 +16,9 @@ from ..store.run_folder import Store
 from ..train.images import Images, drawn, flipped, shuffled
 from ..train.recipe import Fit
 
+MOST_BYTES = 2**29
+"""Of removed pixels that are kept: one bit a pixel, 6 KB an image of 224x224."""
+
 
 def removal_bits(
     store: Store, cell: tuple[str, str, str], fraction: float
@@ -33,6 +36,33 @@ def removal_bits(
             removed_P[order_P[: int(fraction * order_P.numel())].numpy()] = True
             bits[image_id] = np.packbits(removed_P)
     return bits
+
+
+class RemovedPixels:
+    """What `removal_bits` has found, kept for repeats; the longest unused go where it is too much.
+
+    Args:
+        most_bytes: of all that is kept.
+    """
+
+    def __init__(self, store: Store, most_bytes: int = MOST_BYTES) -> None:
+        self._store = store
+        self._most_bytes = most_bytes
+        self._kept: dict[tuple[tuple[str, str, str], float], dict[str, np.ndarray]] = {}
+
+    def of(self, cell: tuple[str, str, str], fraction: float) -> dict[str, np.ndarray]:
+        """Return the removed pixels of a cell's images, as `removal_bits`."""
+        bits = self._kept.pop((cell, fraction), None)
+        if bits is None:
+            bits = removal_bits(self._store, cell, fraction)
+        self._kept[cell, fraction] = bits  # the last of them
+        while sum(map(_num_bytes, self._kept.values())) > self._most_bytes:
+            self._kept.pop(next(iter(self._kept)))
+        return bits
+
+
+def _num_bytes(bits: dict[str, np.ndarray]) -> int:
+    return sum(removed.nbytes for removed in bits.values())
 
 
 class MaskedImages:

@@ -24,7 +24,7 @@ from ..store.run_folder import Store
 from ..store.tracebacks import Failure
 from ..train.fitting import fit
 from ..train.images import Images
-from .masked_images import MaskedImages, removal_bits
+from .masked_images import MaskedImages, RemovedPixels
 from .roar_jobs import RoarJob, recipe_of
 from .work import attempt
 
@@ -41,7 +41,7 @@ class RoarReport:
 
 
 class RoarWorker:
-    """Trains jobs of one benchmark; keeps decoded images and removal masks between them."""
+    """Trains jobs of one benchmark; keeps decoded images, and which pixels they lose, between them."""
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
         self._benchmark = benchmark
@@ -49,6 +49,7 @@ class RoarWorker:
         self._device = torch.device(device)
         self._failures = FailureFiles(self._store.folder, device_name(self._device))
         self._images: dict[str, Images] = {}
+        self._removed = RemovedPixels(self._store)
 
     def prefetch(self, job: RoarJob) -> None:
         """Load nothing: most jobs find their images in memory."""
@@ -109,5 +110,5 @@ class RoarWorker:
         images = self._images[dataset]
         if not job.fraction:
             return MaskedImages(images, None)
-        bits = removal_bits(self._store, (dataset, job.model, job.explainer), job.fraction)
-        return MaskedImages(images, bits)
+        cell = dataset, job.model, job.explainer
+        return MaskedImages(images, self._removed.of(cell, job.fraction))
