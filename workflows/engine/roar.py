@@ -41,7 +41,7 @@ class RoarReport:
 
 
 class RoarWorker:
-    """Trains jobs of one benchmark; keeps decoded images, and which pixels they lose, between them."""
+    """Trains jobs of one benchmark; keeps decoded images and their removed pixels between them."""
 
     def __init__(self, benchmark: Benchmark, uri: str, device: str) -> None:
         self._benchmark = benchmark
