@@ -154,7 +154,7 @@ def wait_for_parts(folder: Path, count: int, process: subprocess.Popen[bytes]) -
     deadline = time.monotonic() + 120
     while len(list(folder.rglob("*.parquet"))) < count and process.poll() is None:
         assert time.monotonic() < deadline, "no part appeared in two minutes"
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(("workers", "kills"), [(0, (1, 9)), (2, (7,))])

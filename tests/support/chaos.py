@@ -101,7 +101,7 @@ class Run:
         deadline = time.monotonic() + seconds
         while not happens() and self.process.poll() is None:
             assert time.monotonic() < deadline, f"nothing in {seconds} s:\n{self.text}"
-            time.sleep(0.001)
+            time.sleep(0.01)
         return happens()
 
     def processes(self) -> dict[int, str]:
