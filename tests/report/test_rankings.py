@@ -22,7 +22,7 @@ METRICS: dict[str, Any] = {
 RANKINGS = {"agreement": {"show": {"title": "Do they agree?", "number": "Table 9"}}}
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_ranking_is_that_of_the_stored_means(runner: Runner) -> None:
     assert runner(metrics=METRICS, rankings=RANKINGS) == 0
     found = pd.read_csv(runner.folder / "tables" / "agreement_agreement.csv")
