@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from swag import forwards
 from swag.classifier import Classifier
-from swag.forwards import CLOSE, CopyPasses, arranged
+from swag.forwards import CLOSE, CopyPasses, Quickest, arranged, full_pass, quickest
 from swag.metrics.deletion import Deletion
 from swag.models import ModelSpec, load_classifier
 from swag.models.tiny import TINY
@@ -200,6 +200,118 @@ def test_the_numbers_of_others_are_left_as_they_were() -> None:
 def test_an_unknown_way_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{field} .* is unknown; choose one of"):
         CopyPasses(**{field: value})
+
+
+class Taking(nn.Module):
+    """A model whose passes take so many seconds of a clock that stands still otherwise."""
+
+    def __init__(self, model: nn.Module, seconds: float, now: list[float]) -> None:
+        super().__init__()
+        self.model = model
+        self.seconds = seconds
+        self.now = now
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.now[0] += self.seconds
+        y: Tensor = self.model(x)
+        return y
+
+
+def quickest_of(
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: dict[str, float],
+    inner: dict[str, nn.Module] | None = None,
+) -> Quickest:
+    """Return what is found where each way takes so long and, but for some, has the same outputs."""
+    model, now = normalised_twice(), [0.0]
+    made = {
+        way: Taking((inner or {}).get(way, model), took, now).eval()
+        for way, took in seconds.items()
+    }
+    for way in ("folded", "compiled"):
+
+        def arrange(*_: Any, way: str = way) -> nn.Module:
+            if way not in made:
+                raise RuntimeError("there is none")
+            return made[way]
+
+        arrange.__name__ = way
+        monkeypatch.setattr(forwards, f"_{way}", arrange)
+    x = torch.rand(2, 3, 9, 9)
+    return quickest(made["eager"], CopyPasses(), x, "softmax", clock=lambda: now[0])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [
+        ({"eager": 10, "folded": 8, "compiled": 4}, "compiled"),
+        ({"eager": 10, "folded": 8, "compiled": 9}, "folded"),
+        ({"eager": 10, "folded": 8, "compiled": 7.7}, "folded"),  # no twentieth less
+        ({"eager": 10, "folded": 9.6}, "eager"),
+        ({"eager": 10, "folded": 9.6, "compiled": 9.4}, "compiled"),
+        ({"eager": 10, "compiled": 5}, "compiled"),
+        ({"eager": 10}, "eager"),
+    ],
+)
+def test_the_way_that_takes_least_is_found(
+    monkeypatch: pytest.MonkeyPatch, seconds: dict[str, float], chosen: str
+) -> None:
+    found = quickest_of(monkeypatch, seconds)
+    assert found.forward == chosen
+    assert found.seconds == pytest.approx(seconds)
+    assert isinstance(found.model, Taking)
+    assert found.model.seconds == seconds[chosen]
+
+
+def test_a_way_with_other_outputs_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = nn.Sequential(nn.Flatten(), nn.Linear(243, 5)).eval()
+    seconds = {"eager": 10.0, "folded": 1.0, "compiled": 8.0}
+    found = quickest_of(monkeypatch, seconds, {"folded": other})
+    assert found.forward == "compiled"
+    assert found.seconds == pytest.approx({"eager": 10, "compiled": 8})
+
+
+def test_ways_are_timed_in_the_numbers_asked_for() -> None:
+    with pytest.raises(ValueError, match="'tf32' is for GPUs"):
+        quickest(normalised_twice(), CopyPasses(precision="tf32"), torch.rand(1, 3, 9, 9), "logit")
+
+
+def test_a_full_pass_repeats_images_in_turn() -> None:
+    x = torch.arange(3.0).view(3, 1, 1, 1)
+    assert full_pass(x, 7).flatten().tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert full_pass(x, 2).flatten().tolist() == [0, 1]
+
+
+def test_a_classifier_measures_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def found(model: nn.Module, _: CopyPasses, x: Tensor, *__: Any) -> Quickest:
+        sizes.append(len(x))
+        return Quickest("eager", model, {"eager": 1.0})
+
+    monkeypatch.setattr("swag.classifier.quickest", found)
+    classifier = Classifier(normalised_twice(), batch_size=5)
+    classifier.copies = CopyPasses(forward="fastest", precision="bf16")
+    x = torch.rand(2, 3, 9, 9)
+    classifier.copies_logits(x)
+    classifier.copies_logits(x)
+    classifier.with_model(normalised_twice()).copies_logits(x)
+    assert sizes == [5]
+    assert classifier.copies == CopyPasses(forward="eager", precision="bf16")
+
+
+def test_full_passes_are_those_that_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def compiled(model: nn.Module, x: Tensor) -> nn.Module:
+        sizes.append(len(x))
+        return model
+
+    monkeypatch.setattr(forwards, "_compiled", compiled)
+    classifier = Classifier(normalised_twice(), batch_size=5)
+    classifier.copies = CopyPasses(forward="compiled")
+    classifier.copies_logits(torch.rand(2, 3, 9, 9))
+    assert sizes == [5]
 
 
 @pytest.mark.slow
