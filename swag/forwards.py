@@ -223,14 +223,10 @@ def _distance(got_NK: Tensor, wanted_NK: Tensor, output: Output) -> float:
 
 
 def _folded(model: nn.Module, x_NCHW: Tensor) -> nn.Module:
-    """Return the model with batch normalisation folded into convolutions.
+    """Return the model with batch normalisation folded into convolutions."""
+    from swag.folding import folded  # noqa: PLC0415 - torch.fx, which few need
 
-    A normalised sum w * x + b is (w / s) * x + (b - m) / s, with what a batch normalisation
-    multiplies and adds within both (Jacob et al., 2018, section 3.2).
-    """
-    from torch.fx.experimental.optimization import fuse  # noqa: PLC0415 - half a second
-
-    found: nn.Module = fuse(model).eval()
+    found: nn.Module = folded(model).eval()
     is_last = x_NCHW.device.type == "cpu" and any(
         weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
         for weight in model.parameters()

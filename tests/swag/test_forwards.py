@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
 
 from swag import forwards
 from swag.classifier import Classifier
+from swag.folding import folded
 from swag.forwards import CLOSE, CopyPasses, Quickest, arranged, full_pass, quickest
 from swag.metrics.deletion import Deletion
 from swag.models import ModelSpec, load_classifier
@@ -82,6 +84,51 @@ def test_networks_with_batch_normalisation_are_folded(name: str) -> None:
     with torch.no_grad():
         away = (found(x).softmax(1) - classifier.model(x).softmax(1)).abs().max()
     assert away < CLOSE
+
+
+def test_timms_convolutions_and_activations_are_folded() -> None:
+    pytest.importorskip("timm")
+    spec = ModelSpec(architecture="timm/tf_efficientnet_lite0", weights="random:0")
+    model = load_classifier(spec, device=torch.device("cpu"), batch_size=2).model
+    x = torch.randn(2, 3, 64, 64)
+    found = folded(model).eval()
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in found.modules())
+    with torch.no_grad():
+        torch.testing.assert_close(found(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+class Shared(nn.Module):
+    """A convolution whose outputs are taken twice, one that is called twice, and one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both, self.again, self.own = (nn.Conv2d(3, 3, 1) for _ in range(3))
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(3).requires_grad_(requires_grad=False) for _ in range(4)
+        )
+        for norm in self.norms:
+            nn.init.normal_(norm.running_mean)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.both(x)
+        y = y + self.norms[0](y)
+        y = self.norms[1](self.again(y)) + self.norms[2](self.again(x))
+        z: Tensor = self.norms[3](self.own(y))
+        return z.mean((2, 3))
+
+
+def test_what_others_take_too_is_not_folded() -> None:
+    model = Shared().eval()
+    found = folded(model).eval()
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in found.modules()) == 3
+    x = torch.rand(2, 3, 4, 4)
+    torch.testing.assert_close(found(x), model(x))
+
+
+def test_folding_is_that_of_pytorch() -> None:
+    model, x = normalised_twice(), torch.rand(3, 3, 9, 9)
+    with torch.no_grad():
+        assert torch.equal(folded(model).eval()(x), fuse(model).eval()(x))
 
 
 class Undecided(nn.Module):
