@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -105,6 +105,26 @@ def ratios(cases: Sequence[Case], rounds: int) -> dict[str, list[float]]:
     return found
 
 
+def table(found: Mapping[str, Sequence[float]]) -> str:
+    """Return medians with the least and the most: a column for each model, then superpixels."""
+    of_models: dict[str, dict[str, str]] = {}
+    alone: dict[str, str] = {}
+    for name, values in found.items():
+        text = f"{median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+        model, _, task = name.rpartition(": ")
+        (of_models.setdefault(task, {}) if model else alone)[model or name] = text
+    models = list(dict.fromkeys(model for texts in of_models.values() for model in texts))
+    lines = [
+        f"| in the model's passes | {' | '.join(models)} |",
+        f"|{' --- |' * (1 + len(models))}",
+    ]
+    for task, texts in of_models.items():
+        cells = " | ".join(texts.get(model, "-") for model in models)
+        lines.append(f"| {task} | {cells} |")
+    lines += ["", "| in scikit-image's time | |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {name} | {text} |" for name, text in alone.items())])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, required=True, help="where the results go")
@@ -117,11 +137,11 @@ def main() -> None:
     cases = [case_of_model(name, options.images) for name in options.models]
     cases += [case_of_superpixels(size) for size in (112, 224)]
     found = ratios(cases, options.rounds)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
     about = {"machine": description(), "versions": versions(VERSIONS)}
     options.json.write_text(json.dumps({**about, "ratios": found}, indent=1) + "\n")
-    print("| what | units an image |\n| --- | --- |")
-    for name, values in found.items():
-        print(f"| {name} | {median(values):.3g} |")
+    print(json.dumps(about))
+    print(table(found))
 
 
 if __name__ == "__main__":

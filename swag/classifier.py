@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from swag.channels import with_channels
-from swag.forwards import CopyPasses, arranged
+from swag.forwards import CopyPasses, Quickest, arranged, full_pass, quickest
 from swag.layers import last_layer
 from swag.outputs import Output, check_outputs, logits_of, scores_of
 
@@ -140,11 +141,11 @@ class Classifier:
     def copies_logits(self, normalised_NCHW: Tensor) -> Tensor:
         """Return `all_logits` of perturbed copies, by the way through the model that `copies` says.
 
-        Other than "eager", it is of the weights that the model has when it is first taken.
+        Other than "eager", it is of the weights that the model has when it is first taken. Then
+        "fastest" is measured, and `copies` says from there on what it is.
         """
         if self._copies_model is None:
-            first_NCHW = normalised_NCHW[: self.batch_size]
-            self._copies_model = arranged(self.model, self.copies.forward, first_NCHW, self.output)
+            self._copies_model = self._arranged(normalised_NCHW[: self.batch_size])
         chunks = torch.split(normalised_NCHW, self.batch_size)
         outputs = []
         with self.copies.numbers(self.device):
@@ -152,6 +153,21 @@ class Classifier:
                 outputs.append(self._copies_model(chunk))
                 self._passed(len(chunk))
         return torch.cat([logits_of(found, self.output).float() for found in outputs])
+
+    def _arranged(self, normalised_NCHW: Tensor) -> nn.Module:
+        forward = self.copies.forward
+        if forward == "fastest":
+            found = self.quickest_copies(normalised_NCHW)
+            self.copies = replace(self.copies, forward=found.forward)
+            return found.model
+        if forward == "compiled":  # for full passes, however few images are the first
+            normalised_NCHW = full_pass(normalised_NCHW, self.batch_size)
+        return arranged(self.model, forward, normalised_NCHW, self.output)
+
+    def quickest_copies(self, normalised_NCHW: Tensor) -> Quickest:
+        """Return the quickest way through the model for full passes, of images such as these."""
+        x_NCHW = full_pass(normalised_NCHW, self.batch_size)
+        return quickest(self.model, self.copies, x_NCHW, self.output)
 
     def scores(self, logit_BK: Tensor) -> Tensor:
         """Return the score of each class: a probability, but where `output` is "logit"."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from shutil import which
@@ -14,15 +15,20 @@ from torch import Tensor, nn
 
 from swag.outputs import Output, logits_of, scores_of
 
-Forward = Literal["eager", "folded", "compiled"]
+Way = Literal["eager", "folded", "compiled"]
 """How perturbed copies go through a model: "eager" as it is; "folded" with batch normalisation in
 the weights of the convolutions before it; "compiled" by TorchInductor beside that."""
+Forward = Literal[Way, "fastest"]
+"""A way, or whichever `quickest` finds."""
 Precision = Literal["float32", "tf32", "bf16"]
 """In which numbers: "tf32" has convolutions and products of matrices round their inputs to the 10
 bits of TensorFloat-32, on GPUs only; "bf16" takes bfloat16 where PyTorch's autocast does."""
 
 CLOSE = 5e-5
 """How far scores may be from the model's own, and logits in parts of the largest."""
+WORTH = 0.95
+"""Of a plainer way's time, what a less plain one has to stay below to be taken instead."""
+TURNS = 5
 _FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError,
            TypeError, ValueError)  # fmt: skip
 """What tracing or compiling code that was not written for it can raise."""
@@ -74,8 +80,19 @@ class CopyPasses:
             convolutions.allow_tf32, products.allow_tf32 = before
 
 
+@dataclass(frozen=True)
+class Quickest:
+    """What `quickest` has found."""
+
+    forward: Way
+    model: nn.Module
+    """Arranged that way."""
+    seconds: Mapping[Way, float]
+    """Of a pass, by each way whose outputs are the model's: the best of some."""
+
+
 @torch.no_grad()
-def arranged(model: nn.Module, forward: Forward, x_NCHW: Tensor, output: Output) -> nn.Module:
+def arranged(model: nn.Module, forward: Way, x_NCHW: Tensor, output: Output) -> nn.Module:
     """Return a model with the outputs of `model` as its weights are now, arranged as asked.
 
     Where that cannot be, or its outputs for the images given differ by more than `CLOSE`, the next
@@ -88,15 +105,84 @@ def arranged(model: nn.Module, forward: Forward, x_NCHW: Tensor, output: Output)
             those that are compiled.
         output: how scores come from the outputs.
     """
-    has_norm = any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
-    ways = [_folded] * has_norm + [_compiled] * (forward == "compiled")
-    if forward == "eager" or not ways:
-        return model
+    return list(_arrangements(model, forward, x_NCHW, output).values())[-1]
+
+
+@torch.no_grad()
+def quickest(
+    model: nn.Module,
+    copies: CopyPasses,
+    x_NCHW: Tensor,
+    output: Output,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Quickest:
+    """Return the way through a model that takes least time, of those that have its outputs.
+
+    All ways take turns, after a pass of each that does not count, and the best time of each counts.
+    A less plain one is taken only where it needs less than `WORTH` of the plainer one's.
+
+    Args:
+        model, x_NCHW, output: as of `arranged`; of as many images as passes will mostly have.
+        copies: in which numbers passes are timed; its `forward` does not count.
+        clock: the time, in seconds.
+
+    Raises:
+        ValueError: the device has no such numbers.
+    """
+    copies.check_device(x_NCHW.device)
+    ways = _arrangements(model, "compiled", x_NCHW, output)
+    seconds = dict.fromkeys(ways, float("inf"))
+    with copies.numbers(x_NCHW.device):
+        for turn in range(TURNS + 1):
+            for way, candidate in ways.items():
+                took = _seconds(candidate, x_NCHW, clock)
+                seconds[way] = min(seconds[way], took) if turn else seconds[way]
+    chosen: Way = "eager"
+    for way, best in seconds.items():
+        chosen = way if best < WORTH * seconds[chosen] else chosen
+    log.info("copies go through a %s %s: seconds %s", chosen, type(model).__name__, seconds)
+    return Quickest(chosen, ways[chosen], seconds)
+
+
+def full_pass(x_NCHW: Tensor, size: int) -> Tensor:
+    """Return the images again and again, `size` of them in all."""
+    times = -(-size // len(x_NCHW))
+    return x_NCHW.repeat(times, 1, 1, 1)[:size]
+
+
+def _seconds(model: nn.Module, x_NCHW: Tensor, clock: Callable[[], float]) -> float:
+    """Return what a pass takes until its outputs are there."""
+    images_NCHW = x_NCHW.clone()
+    _synchronise(x_NCHW.device)
+    start = clock()
+    model(images_NCHW)
+    _synchronise(x_NCHW.device)
+    return clock() - start
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _arrangements(
+    model: nn.Module, last: Way, x_NCHW: Tensor, output: Output
+) -> dict[Way, nn.Module]:
+    """Return the model as it is, and less plain ones with its outputs, up to the one asked for."""
+    found: dict[Way, nn.Module] = {"eager": model}
+    steps: dict[Way, Callable[[nn.Module, Tensor], nn.Module]] = {}
+    if last != "eager" and any(isinstance(module, nn.BatchNorm2d) for module in model.modules()):
+        steps["folded"] = _folded
+    if last == "compiled":
+        steps["compiled"] = _compiled
+    if not steps:
+        return found
     wanted_NK = logits_of(model(x_NCHW.clone()), output)
-    found = model
-    for arrange in ways:
-        candidate = _tried(arrange, found, x_NCHW, wanted_NK, output)
-        found = found if candidate is None else candidate
+    latest = model
+    for way, arrange in steps.items():
+        candidate = _tried(arrange, latest, x_NCHW, wanted_NK, output)
+        if candidate is not None:
+            found[way] = latest = candidate
     return found
 
 
@@ -137,14 +223,10 @@ def _distance(got_NK: Tensor, wanted_NK: Tensor, output: Output) -> float:
 
 
 def _folded(model: nn.Module, x_NCHW: Tensor) -> nn.Module:
-    """Return the model with batch normalisation folded into convolutions.
+    """Return the model with batch normalisation folded into convolutions."""
+    from swag.folding import folded  # noqa: PLC0415 - torch.fx, which few need
 
-    A normalised sum w * x + b is (w / s) * x + (b - m) / s, with what a batch normalisation
-    multiplies and adds within both (Jacob et al., 2018, section 3.2).
-    """
-    from torch.fx.experimental.optimization import fuse  # noqa: PLC0415 - half a second
-
-    found: nn.Module = fuse(model).eval()
+    found: nn.Module = folded(model).eval()
     is_last = x_NCHW.device.type == "cpu" and any(
         weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
         for weight in model.parameters()

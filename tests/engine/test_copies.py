@@ -54,7 +54,10 @@ def test_other_numbers_are_other_rows_and_another_folder(runner: Runner) -> None
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("forward=quick", "forward 'quick' is unknown; choose one of eager, folded, compiled"),
+        (
+            "forward=quick",
+            "forward 'quick' is unknown; choose one of eager, folded, compiled, fastest",
+        ),
         ("precision=[bf16]", "precision ['bf16'] is unknown; choose one of float32, tf32, bf16"),
         ("precision=tf32", "precision 'tf32' is for GPUs"),
     ],

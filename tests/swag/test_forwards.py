@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
 
 from swag import forwards
 from swag.classifier import Classifier
-from swag.forwards import CLOSE, CopyPasses, arranged
+from swag.folding import folded
+from swag.forwards import CLOSE, CopyPasses, Quickest, arranged, full_pass, quickest
 from swag.metrics.deletion import Deletion
 from swag.models import ModelSpec, load_classifier
 from swag.models.tiny import TINY
@@ -82,6 +84,51 @@ def test_networks_with_batch_normalisation_are_folded(name: str) -> None:
     with torch.no_grad():
         away = (found(x).softmax(1) - classifier.model(x).softmax(1)).abs().max()
     assert away < CLOSE
+
+
+def test_timms_convolutions_and_activations_are_folded() -> None:
+    pytest.importorskip("timm")
+    spec = ModelSpec(architecture="timm/tf_efficientnet_lite0", weights="random:0")
+    model = load_classifier(spec, device=torch.device("cpu"), batch_size=2).model
+    x = torch.randn(2, 3, 64, 64)
+    found = folded(model).eval()
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in found.modules())
+    with torch.no_grad():
+        torch.testing.assert_close(found(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+class Shared(nn.Module):
+    """A convolution whose outputs are taken twice, one that is called twice, and one of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both, self.again, self.own = (nn.Conv2d(3, 3, 1) for _ in range(3))
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(3).requires_grad_(requires_grad=False) for _ in range(4)
+        )
+        for norm in self.norms:
+            nn.init.normal_(norm.running_mean)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.both(x)
+        y = y + self.norms[0](y)
+        y = self.norms[1](self.again(y)) + self.norms[2](self.again(x))
+        z: Tensor = self.norms[3](self.own(y))
+        return z.mean((2, 3))
+
+
+def test_what_others_take_too_is_not_folded() -> None:
+    model = Shared().eval()
+    found = folded(model).eval()
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in found.modules()) == 3
+    x = torch.rand(2, 3, 4, 4)
+    torch.testing.assert_close(found(x), model(x))
+
+
+def test_folding_is_that_of_pytorch() -> None:
+    model, x = normalised_twice(), torch.rand(3, 3, 9, 9)
+    with torch.no_grad():
+        assert torch.equal(folded(model).eval()(x), fuse(model).eval()(x))
 
 
 class Undecided(nn.Module):
@@ -200,6 +247,118 @@ def test_the_numbers_of_others_are_left_as_they_were() -> None:
 def test_an_unknown_way_is_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{field} .* is unknown; choose one of"):
         CopyPasses(**{field: value})
+
+
+class Taking(nn.Module):
+    """A model whose passes take so many seconds of a clock that stands still otherwise."""
+
+    def __init__(self, model: nn.Module, seconds: float, now: list[float]) -> None:
+        super().__init__()
+        self.model = model
+        self.seconds = seconds
+        self.now = now
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.now[0] += self.seconds
+        y: Tensor = self.model(x)
+        return y
+
+
+def quickest_of(
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: dict[str, float],
+    inner: dict[str, nn.Module] | None = None,
+) -> Quickest:
+    """Return what is found where each way takes so long and, but for some, has the same outputs."""
+    model, now = normalised_twice(), [0.0]
+    made = {
+        way: Taking((inner or {}).get(way, model), took, now).eval()
+        for way, took in seconds.items()
+    }
+    for way in ("folded", "compiled"):
+
+        def arrange(*_: Any, way: str = way) -> nn.Module:
+            if way not in made:
+                raise RuntimeError("there is none")
+            return made[way]
+
+        arrange.__name__ = way
+        monkeypatch.setattr(forwards, f"_{way}", arrange)
+    x = torch.rand(2, 3, 9, 9)
+    return quickest(made["eager"], CopyPasses(), x, "softmax", clock=lambda: now[0])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [
+        ({"eager": 10, "folded": 8, "compiled": 4}, "compiled"),
+        ({"eager": 10, "folded": 8, "compiled": 9}, "folded"),
+        ({"eager": 10, "folded": 8, "compiled": 7.7}, "folded"),  # no twentieth less
+        ({"eager": 10, "folded": 9.6}, "eager"),
+        ({"eager": 10, "folded": 9.6, "compiled": 9.4}, "compiled"),
+        ({"eager": 10, "compiled": 5}, "compiled"),
+        ({"eager": 10}, "eager"),
+    ],
+)
+def test_the_way_that_takes_least_is_found(
+    monkeypatch: pytest.MonkeyPatch, seconds: dict[str, float], chosen: str
+) -> None:
+    found = quickest_of(monkeypatch, seconds)
+    assert found.forward == chosen
+    assert found.seconds == pytest.approx(seconds)
+    assert isinstance(found.model, Taking)
+    assert found.model.seconds == seconds[chosen]
+
+
+def test_a_way_with_other_outputs_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = nn.Sequential(nn.Flatten(), nn.Linear(243, 5)).eval()
+    seconds = {"eager": 10.0, "folded": 1.0, "compiled": 8.0}
+    found = quickest_of(monkeypatch, seconds, {"folded": other})
+    assert found.forward == "compiled"
+    assert found.seconds == pytest.approx({"eager": 10, "compiled": 8})
+
+
+def test_ways_are_timed_in_the_numbers_asked_for() -> None:
+    with pytest.raises(ValueError, match="'tf32' is for GPUs"):
+        quickest(normalised_twice(), CopyPasses(precision="tf32"), torch.rand(1, 3, 9, 9), "logit")
+
+
+def test_a_full_pass_repeats_images_in_turn() -> None:
+    x = torch.arange(3.0).view(3, 1, 1, 1)
+    assert full_pass(x, 7).flatten().tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert full_pass(x, 2).flatten().tolist() == [0, 1]
+
+
+def test_a_classifier_measures_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def found(model: nn.Module, _: CopyPasses, x: Tensor, *__: Any) -> Quickest:
+        sizes.append(len(x))
+        return Quickest("eager", model, {"eager": 1.0})
+
+    monkeypatch.setattr("swag.classifier.quickest", found)
+    classifier = Classifier(normalised_twice(), batch_size=5)
+    classifier.copies = CopyPasses(forward="fastest", precision="bf16")
+    x = torch.rand(2, 3, 9, 9)
+    classifier.copies_logits(x)
+    classifier.copies_logits(x)
+    classifier.with_model(normalised_twice()).copies_logits(x)
+    assert sizes == [5]
+    assert classifier.copies == CopyPasses(forward="eager", precision="bf16")
+
+
+def test_full_passes_are_those_that_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def compiled(model: nn.Module, x: Tensor) -> nn.Module:
+        sizes.append(len(x))
+        return model
+
+    monkeypatch.setattr(forwards, "_compiled", compiled)
+    classifier = Classifier(normalised_twice(), batch_size=5)
+    classifier.copies = CopyPasses(forward="compiled")
+    classifier.copies_logits(torch.rand(2, 3, 9, 9))
+    assert sizes == [5]
 
 
 @pytest.mark.slow

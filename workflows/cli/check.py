@@ -29,7 +29,7 @@ def check(
 def check_run(uri: str, console: Console, *, delete: bool = False) -> int:
     """Print what is damaged in a run folder; return the exit code."""
     from ..store.compaction import Compactor
-    from ..store.run_folder import PROVENANCE, Store
+    from ..store.run_folder import COPIES, PROVENANCE, Store
 
     store = Store(uri)
     described = store.read_benchmark()
@@ -39,7 +39,8 @@ def check_run(uri: str, console: Console, *, delete: bool = False) -> int:
         checked += 1
         problems += [problem] if problem else []
     store.read_provenance()
-    problems += [store.damaged[PROVENANCE]] if PROVENANCE in store.damaged else []
+    store.read_copies()
+    problems += [store.damaged[name] for name in (PROVENANCE, COPIES) if name in store.damaged]
     models = _tuned_models(store) if described.tuning else {}
     problems += filter(None, models.values())
     for problem in problems:

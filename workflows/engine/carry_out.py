@@ -16,13 +16,17 @@ from .shard_worker import ShardWorker
 from .timings import TimingWorker
 from .todo import Todo
 from .tuning import TuningWorker
+from .ways import find_ways
 from .work import Dispatcher, Job
 
 PIECES = 4
 
 
 def carry_out(job: Job, todo: Todo, dispatcher: Dispatcher, console: Console) -> None:
-    """Tune what scores, compute shards, then retrain, then time while nothing else runs."""
+    """Tune what scores, compute shards, then retrain, then time while nothing else runs.
+
+    Before the shards it is measured how their copies go fastest, where that is asked for.
+    """
     plan, timings = todo.plan, todo.timings
     with ExitStack() as connected:
         connected.enter_context(dispatcher.connected())
@@ -30,6 +34,7 @@ def carry_out(job: Job, todo: Todo, dispatcher: Dispatcher, console: Console) ->
             with meter(console, len(todo.tunings), "fine-tuning", "jobs") as progress:
                 for tuned in dispatcher.reports(TuningWorker, job, todo.tunings):
                     progress.advance(1, f"{tuned.job.subject} for {tuned.job.metric}")
+        find_ways(job, [*plan.shards, *timings.shards], dispatcher)
         if plan.shards:
             with meter(console, plan.num_rows, job.benchmark.name) as progress:
                 _shards(job, plan.shards, dispatcher, progress)

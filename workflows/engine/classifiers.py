@@ -12,9 +12,10 @@ from swag.classifier import Classifier
 from swag.models import load_classifier
 
 from ..config.benchmark import Benchmark
-from ..store.files import Folder
 from ..store.parts import Subject
+from ..store.run_folder import Store
 from .tuned_models import load_tuned
+from .ways import copies_for
 
 KEPT_MODELS = 2
 KEPT_JUDGES = 4
@@ -29,13 +30,13 @@ class Classifiers:
 
     Args:
         benchmark: which models there are.
-        folder: the run folder, where fine-tuned weights are.
+        store: the run folder, where fine-tuned weights are, and which way copies go.
         device: where the models run.
     """
 
-    def __init__(self, benchmark: Benchmark, folder: Folder, device: torch.device) -> None:
+    def __init__(self, benchmark: Benchmark, store: Store, device: torch.device) -> None:
         self._benchmark = benchmark
-        self._folder = folder
+        self._store = store
         self._device = device
         self._explained: dict[Subject, Classifier] = {}
         self._judges: dict[str, Classifier] = {}
@@ -53,7 +54,7 @@ class Classifiers:
 
         def load() -> Classifier:
             classifier = self._load(subject)
-            load_tuned(self._folder, tuned, classifier.model)
+            load_tuned(self._store.folder, tuned, classifier.model)
             return classifier
 
         return _kept(self._judges, tuned, KEPT_JUDGES, load)
@@ -65,7 +66,7 @@ class Classifiers:
             device=self._device,
             batch_size=self._benchmark.batch_size,
         )
-        classifier.copies = self._benchmark.copies
+        classifier.copies = copies_for(self._benchmark, subject, self._store)
         return classifier
 
 

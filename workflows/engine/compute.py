@@ -50,6 +50,7 @@ def compute(
     with one_driver(store.folder, store.uri, console):
         description = reconcile(store, opened.described)
         store.folder.remove_temporaries()
+        store.forget_damaged_copies()
         if retry_errors:
             forget_errors(store, opened.described)
         todo = todo_of(opened, store)

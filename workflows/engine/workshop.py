@@ -112,7 +112,7 @@ class Workshop:
         self.device = torch.device(device)
         self._failures = FailureFiles(self.store.folder, device_name(self.device))
         self.loader = Loader(benchmark.datasets, benchmark.target)
-        self._classifiers = Classifiers(benchmark, self.store.folder, self.device)
+        self._classifiers = Classifiers(benchmark, self.store, self.device)
 
     def run(
         self, shard: Shard, run_task: Callable[[Bench, Task], None], at_once: int

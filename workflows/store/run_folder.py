@@ -1,6 +1,6 @@
 """The run folder: masks and scores as Parquet parts that appear complete or not at all.
 
-    benchmark.yaml, provenance.json
+    benchmark.yaml, provenance.json, copies.json
     explanations/dataset=D/model=M/explainer=E/FIRST-LAST-KEY.parquet
     scores/metric=X/dataset=D/model=M/explainer=E/FIRST-LAST-KEY.parquet
 
@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -29,6 +30,9 @@ from .tables import masks_table, scores_table
 
 BENCHMARK = "benchmark.yaml"
 PROVENANCE = "provenance.json"
+COPIES = "copies.json"
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -78,17 +82,44 @@ class Store(Reader):
 
     def read_provenance(self) -> dict[str, Any]:
         """Return provenance.json; nothing where there is none, or where it is damaged."""
-        try:
-            found = json.loads(self.folder.find(PROVENANCE) or "{}")
-            entries = dict[str, Any](found)
-        except (ValueError, TypeError, RecursionError) as error:
-            self.damaged[PROVENANCE] = f"{PROVENANCE}: {error}"
-            return {}
-        return entries
+        return self._read_json(PROVENANCE, dict[str, Any])
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
-        self.folder.write(PROVENANCE, json.dumps(provenance, indent=2).encode())
-        self.damaged.pop(PROVENANCE, None)
+        self._write_json(PROVENANCE, provenance)
+
+    def read_copies(self) -> dict[str, dict[str, Any]]:
+        """Return copies.json: which way perturbed copies go through a model, by "data set/model".
+
+        Nothing where there is none, as where no run asked for the fastest, or it is damaged.
+        """
+        return self._read_json(COPIES, _ways)
+
+    def write_copies(self, copies: dict[str, dict[str, Any]]) -> None:
+        self._write_json(COPIES, copies)
+
+    def forget_damaged_copies(self) -> None:
+        """Delete a copies.json that cannot be read, so that it is made anew where it is needed."""
+        self.read_copies()
+        if self.damaged.pop(COPIES, None):
+            self.folder.delete(COPIES)
+
+    def _read_json(self, name: str, parse: Callable[[Any], dict[str, T]]) -> dict[str, T]:
+        try:
+            return parse(json.loads(self.folder.find(name) or "{}"))
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            self.damaged[name] = f"{name}: {error}"
+            return {}
+
+    def _write_json(self, name: str, content: dict[str, Any]) -> None:
+        self.folder.write(name, json.dumps(content, indent=2).encode())
+        self.damaged.pop(name, None)
 
     def write_bytes(self, relative: str, content: bytes) -> None:
         self.folder.write(relative, content)
+
+
+def _ways(plain: Any) -> dict[str, dict[str, Any]]:
+    """Return what copies.json says; raises ValueError or such where it names no way."""
+    if not all(isinstance(about["forward"], str) for about in plain.values()):
+        raise ValueError("a model has no way")
+    return dict(plain)
