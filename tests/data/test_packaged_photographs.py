@@ -16,7 +16,6 @@ from swagflow.cli.run import run_benchmark
 from swagflow.config.load import load_benchmark
 from swagflow.data import PackagedPhotographs, Resize, photographs
 from swagflow.engine.resources import choose_resources
-from swagflow.engine.work import InProcess
 from swagflow.errors import ImageError, UserError
 from swagflow.store.run_folder import Store
 
@@ -97,7 +96,7 @@ def test_the_benchmark_of_them_runs_without_a_download(tmp_path: Path) -> None:
     code = run_benchmark(
         load_benchmark("photographs", settings),
         str(tmp_path / "run"),
-        InProcess(choose_resources(0)),
+        choose_resources(0),
         retry_errors=False,
         console=Console(quiet=True),
     )

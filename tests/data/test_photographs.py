@@ -16,7 +16,6 @@ from swagflow.cli.guard import guarded
 from swagflow.cli.run import run_benchmark
 from swagflow.config.load import load_benchmark
 from swagflow.engine.resources import choose_resources
-from swagflow.engine.work import InProcess
 from swagflow.store.run_folder import Store
 
 PHOTOGRAPHS = {
@@ -52,7 +51,7 @@ def run(photographs: Path, folder: Path, *overrides: str) -> tuple[int, str]:
         lambda: run_benchmark(
             load_benchmark("image-folder", settings),
             str(folder),
-            InProcess(choose_resources(0)),
+            choose_resources(0),
             retry_errors=False,
             console=console,
         ),

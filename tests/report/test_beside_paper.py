@@ -12,7 +12,6 @@ from benchmarks.paper import Subject, agreement, beside_the_paper, orders, print
 from swagflow.cli.run import run_benchmark
 from swagflow.config.load import load_benchmark
 from swagflow.engine.resources import choose_resources
-from swagflow.engine.work import InProcess
 from swagflow.front.results import Results
 
 SUBJECT = Subject(
@@ -50,7 +49,7 @@ def test_a_run_stands_beside_the_paper_whatever_its_experiments_share(tmp_path: 
     folder = str(tmp_path / "run")
     console = Console(quiet=True)
     assert not run_benchmark(
-        benchmark, folder, InProcess(choose_resources(0)), retry_errors=False, console=console
+        benchmark, folder, choose_resources(0), retry_errors=False, console=console
     )
     lines = list(beside_the_paper(Results.read(folder), "table2"))
     assert lines[0] == "\n### Table 2, SWAG with other weights, deletion AUC"

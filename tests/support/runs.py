@@ -10,11 +10,10 @@ import pandas as pd
 import yaml
 from rich.console import Console
 
-from swagflow.cli.guard import end_without_cluster, guarded
+from swagflow.cli.guard import guarded
 from swagflow.cli.run import run_benchmark
 from swagflow.config.load import load_benchmark
 from swagflow.engine.resources import choose_resources
-from swagflow.front.running import dispatcher_for
 from swagflow.store.run_folder import Store
 
 MINIMAL = {
@@ -64,9 +63,7 @@ class Runner:
             lambda: run_benchmark(
                 load_benchmark(str(self.config), overrides),
                 self.uri,
-                dispatcher_for(
-                    choose_resources(workers, task_timeout=task_timeout), end_without_cluster
-                ),
+                choose_resources(workers, task_timeout=task_timeout),
                 retry_errors=retry,
                 console=console,
             ),

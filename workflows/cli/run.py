@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +29,7 @@ from .where import lasting, resources_for
 
 if TYPE_CHECKING:
     from ..config.benchmark import Benchmark
-    from ..engine.work import Dispatcher
+    from ..engine.resources import Resources
 
 EXAMPLE = "Example: swagflow run full-benchmark --set datasets.digit_scenes.images=32"
 
@@ -52,49 +51,35 @@ def run(
 
     Run it again after any interruption: what is stored is kept, and the result is the same.
     """
-    from .checked import checked
+    from .checked import checked_benchmark
 
     console = Console(stderr=True)
-    raw = checked(config or benchmark, set_, only)
-    uri = lasting(run_dir or f"runs/{Path(benchmark).stem}")
-    resources = resources_for(workers, address, device, console, task_timeout)
-    from ..config.load import resolve
-    from ..front.running import dispatcher_for
-
-    dispatcher = dispatcher_for(resources, end_without_cluster)
-    with nullcontext() if _seems_done(uri) else dispatcher.early():
-        code = run_benchmark(
-            resolve(raw),
-            uri,
-            dispatcher,
+    raise typer.Exit(
+        run_benchmark(
+            checked_benchmark(config or benchmark, set_, only),
+            lasting(run_dir or f"runs/{Path(benchmark).stem}"),
+            resources_for(workers, address, device, console, task_timeout),
             retry_errors=retry_errors,
             compacted=compact,
             console=console,
         )
-    raise typer.Exit(code)
-
-
-def _seems_done(uri: str) -> bool:
-    """Return whether a run folder has a whole report, after which there is seldom more to do."""
-    from ..store.freshness import has_been_drawn
-    from ..store.run_folder import Store
-
-    return has_been_drawn(Store(uri))
+    )
 
 
 def run_benchmark(
     benchmark: Benchmark,
     uri: str,
-    dispatcher: Dispatcher,
+    resources: Resources,
     *,
     retry_errors: bool,
     console: Console,
     compacted: bool = True,
 ) -> int:
     """Compute, report and say what is missing; return the exit code."""
-    from ..front.running import run_all
+    from ..front.running import dispatcher_for, run_all
 
     start = time.monotonic()
+    dispatcher = dispatcher_for(resources, end_without_cluster)
     settled = run_all(
         benchmark, uri, dispatcher, console, retry_errors=retry_errors, compacted=compacted
     )

@@ -105,9 +105,6 @@ class Dispatcher(Protocol):
     def resources(self) -> Resources:
         """With what it works."""
 
-    def early(self) -> AbstractContextManager[None]:
-        """Let workers come up beside what is done in the block, where that takes long."""
-
     def connected(self) -> AbstractContextManager[None]:
         """Keep the workers' machines reachable inside the block."""
 
@@ -125,9 +122,6 @@ class InProcess:
     """One worker, in the process that asks."""
 
     resources: Resources
-
-    def early(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
     def connected(self) -> AbstractContextManager[None]:
         return nullcontext()

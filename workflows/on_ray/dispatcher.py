@@ -1,4 +1,4 @@
-"""Ray as a run has it: begun beside the planning, connected while there is work.
+"""Ray as a run has it: connected while there is work.
 
 Ray is imported by then only, which takes a while that a run with nothing to do has no use for.
 """
@@ -11,15 +11,12 @@ from dataclasses import dataclass, field, replace
 
 from ..engine.resources import Resources
 from ..engine.work import Dispatcher, InProcess, ItemT, Job, ReportT, Worker
-from .beginning import Beginning
 
 
 @dataclass
 class _Held:
     """What a run knows of its Ray."""
 
-    begun: Beginning | None = None
-    """Not yet used."""
     is_warm: bool = False
     """Whether every process of a worker has imported `warm`."""
 
@@ -34,29 +31,7 @@ class OnRay:
     _held: _Held = field(default_factory=_Held, compare=False, repr=False)
 
     @contextmanager
-    def early(self) -> Iterator[None]:
-        """Have Ray start beside what is done in the block; who connects first waits for it."""
-        self._held.begun = begun = Beginning(self._session)
-        try:
-            yield
-        finally:
-            begun.end()
-
-    @contextmanager
     def connected(self) -> Iterator[None]:
-        begun, self._held.begun = self._held.begun, None
-        if begun is None:
-            with self._session():
-                yield
-            return
-        try:
-            begun.wait()
-            yield
-        finally:
-            begun.end()
-
-    @contextmanager
-    def _session(self) -> Iterator[None]:
         import ray  # noqa: PLC0415
 
         from .session import WARM, session  # noqa: PLC0415

@@ -42,11 +42,6 @@ def is_drawn(store: Store, key: str) -> bool:
     return store.folder.find(DRAWN) == key.encode() and store.folder.exists("report.html")
 
 
-def has_been_drawn(store: Store) -> bool:
-    """Return whether the report showed all that there was when it was written."""
-    return store.folder.exists(DRAWN)
-
-
 def forget_drawn(store: Store) -> None:
     """Take note that the report is about to be written, and shows no rows until it is marked."""
     store.folder.file(DRAWN).remove()
