@@ -13,10 +13,13 @@ from PIL import Image
 
 LUMA = np.array([299, 587, 114])  # ITU-R 601, in thousandths
 
-_DIGIT = (40, 68)  # side of the digit's raster in the scene
-_FRAGMENT = (24, 44)  # of a half's
-_CONTRAST = (64, 112)  # of 255, between the digit's mean brightness and that of what it covers
-_FRAGMENTS = (0, 2)  # how many halves of other digits
+_DIGIT = (44, 76)  # side of the digit's raster in the scene
+_FRAGMENT = (20, 36)  # of a half's
+_CONTRAST = (72, 128)  # of 255, between the digit's mean brightness and that of what it covers
+_GRAIN = 4  # a texture's contrast is divided by it
+_TINT = 96  # of 255, how far each channel is from the digit's mean colour, at most
+_NOISE = 3  # of 255, likewise
+_FRAGMENTS = (0, 1)  # how many halves of other digits
 _OCCLUDED = 5  # one part of so many of a digit may be covered
 _FINE = 64  # side of the raster that digits are turned in
 
@@ -116,8 +119,9 @@ def _painted(
     # Where there is no room above or below, the other way.
     luma = (under_C @ LUMA) // 1000
     lighter = luma < 100 or (luma < 156 and bool(rng.integers(2)))
-    colour_C = under_C + (contrast if lighter else -contrast) + rng.integers(-32, 33, size=3)
-    grain_HWC = (texture_HWC - texture_HWC[inside_HW].sum(0) // count) // 2
+    tint_C = rng.integers(-_TINT, _TINT + 1, size=3)
+    colour_C = under_C + (contrast if lighter else -contrast) + tint_C
+    grain_HWC = (texture_HWC - texture_HWC[inside_HW].sum(0) // count) // _GRAIN
     worn_HWC = np.clip(colour_C + grain_HWC, 0, 255)
     alpha_HW1 = alpha_HW[:, :, None]
     return np.asarray((scene_HWC * (255 - alpha_HW1) + worn_HWC * alpha_HW1 + 127) // 255)
@@ -142,5 +146,5 @@ def _photographed(scene_HWC: np.ndarray, rng: np.random.Generator) -> np.ndarray
         picture = Image.fromarray(lit_HWC.astype(np.uint8))
         small = picture.resize((size * 3 // 4,) * 2, Image.Resampling.BILINEAR)
         lit_HWC = np.asarray(small.resize((size, size), Image.Resampling.BILINEAR)).astype(np.int64)
-    noise_HWC = rng.integers(-6, 7, size=lit_HWC.shape)
+    noise_HWC = rng.integers(-_NOISE, _NOISE + 1, size=lit_HWC.shape)
     return np.asarray(np.clip(lit_HWC + noise_HWC, 0, 255), dtype=np.uint8)
