@@ -19,6 +19,15 @@ def test_the_recipe_of_the_embedded_models() -> None:
     assert runs["tiny_resnet"].recipe.epochs == 2
 
 
+def test_the_recipe_for_natural_scenes() -> None:
+    """It goes on from the weights in the package, and digits of validation are not trained on."""
+    runs = load_train_configs("train-natural")
+    assert list(runs) == ["tiny_vgg", "tiny_resnet"]
+    assert {run.model.weights for run in runs.values()} == {"default"}
+    assert runs["tiny_vgg"].train == DigitScenes(scenes="natural", split="train", images=3500)
+    assert runs["tiny_vgg"].validation == DigitScenes(scenes="natural", images=400)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

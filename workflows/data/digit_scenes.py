@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.util import find_spec
 from io import BytesIO
@@ -15,19 +15,23 @@ from PIL import Image
 from torch import Tensor
 
 from swag.rng import generator
+from swag.types import NEW_FIELD
 
 from ..errors import ImageError, UserError
 from .base import Sample, fingerprint, first, read_rgb
 from .framing import to_tensor
+from .natural_scenes import LUMA, crop, natural_scene, opacity
 
 Split = Literal["train", "validation"]
+Style = Literal["plain", "natural"]
 
 SIZE = 112
 NUM_IMAGES: dict[Split, int] = {"train": 10_000, "validation": 2_000}
 """How many there are where `images` is not given; more can be asked for."""
 MOST_IMAGES = 10_000_000
 
-_VERSION = 1  # grows when the same index gives another scene
+# Grow when the same index gives another scene.
+_VERSION: dict[Style, str] = {"plain": "1", "natural": "natural 1"}
 _PHOTOGRAPHS: dict[Split, tuple[tuple[str, str], ...]] = {
     "train": (
         ("skimage", "data/astronaut.png"),
@@ -65,10 +69,15 @@ class DigitScenes:
     split: Split = "validation"
     images: int | None = None
     seed: int = 0
+    scenes: Style = field(default="plain", metadata={NEW_FIELD: True})
+    """Plain: a digit in one strong colour. Natural: textured, turned, gently contrasted, unevenly
+    lit, among halves of other digits and partly covered, so that networks have to look closer."""
 
     def open(self) -> Scenes:
         if self.split not in get_args(Split):
             raise UserError(f"`split` must be one of {get_args(Split)}, got {self.split!r}")
+        if self.scenes not in get_args(Style):
+            raise UserError(f"`scenes` must be one of {get_args(Style)}, got {self.scenes!r}")
         if (self.images or 0) > MOST_IMAGES:
             raise UserError(f"`images` must be at most {MOST_IMAGES:,}, got {self.images:,}")
         return Scenes(self)
@@ -94,7 +103,12 @@ class Scenes:
         pixels = [sources.digit_NHW.tobytes(), sources.label_N.tobytes()]
         pixels += [photograph.tobytes() for photograph in sources.photographs]
         return fingerprint(
-            [f"digit_scenes {_VERSION}", self.config.split, str(self.config.seed), *pixels]
+            [
+                f"digit_scenes {_VERSION[self.config.scenes]}",
+                self.config.split,
+                str(self.config.seed),
+                *pixels,
+            ]
         )
 
     def load(self, image_id: str) -> Sample:
@@ -103,11 +117,14 @@ class Scenes:
             raise ImageError(f"{image_id!r} is no scene of {self.config.split!r}")
         sources = _sources(self.config.split)
         rng = generator(self.config.seed, image_id, "digit_scene")
-        background = _crop(sources.photographs[rng.integers(len(sources.photographs))], rng)
-        number = rng.integers(len(sources.digit_NHW))
-        alpha_HW = _place(sources.digit_NHW[number], rng)
-        image_HWC = _blend(np.asarray(background), alpha_HW, rng)
-        mask_HW = torch.from_numpy(alpha_HW >= 128)
+        if self.config.scenes == "natural":
+            number = int(rng.integers(len(sources.digit_NHW)))
+            image_HWC, seen_HW = natural_scene(
+                sources.photographs, sources.digit_NHW, number, SIZE, rng
+            )
+        else:
+            number, image_HWC, seen_HW = _plain_scene(sources, rng)
+        mask_HW = torch.from_numpy(seen_HW)
         return Sample(
             image_id=image_id,
             image_CHW=to_tensor(Image.fromarray(image_HWC)),
@@ -124,25 +141,22 @@ def tight_box_14(mask_HW: Tensor) -> Tensor:
     return torch.stack(box).float()[None]
 
 
-def _crop(photograph: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Return a random square of a photograph, half of them mirrored, at the scene's size."""
-    side = int(rng.integers(SIZE, min(photograph.size) + 1))
-    left = int(rng.integers(photograph.width - side + 1))
-    top = int(rng.integers(photograph.height - side + 1))
-    box = (left, top, left + side, top + side)
-    scene = photograph.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
-    return scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.integers(2) else scene
+def _plain_scene(sources: _Sources, rng: np.random.Generator) -> tuple[int, np.ndarray, np.ndarray]:
+    """Return the digit's number, the scene, uint8 (H,W,3), and where the digit is, bool (H,W)."""
+    photograph = sources.photographs[rng.integers(len(sources.photographs))]
+    background = crop(photograph, SIZE, rng)
+    number = int(rng.integers(len(sources.digit_NHW)))
+    alpha_HW = _place(sources.digit_NHW[number], rng)
+    return number, _blend(np.asarray(background), alpha_HW, rng), alpha_HW >= 128
 
 
 def _place(digit_HW: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the digit's opacity over the scene, 0..255, at a random place and size."""
     side = int(rng.integers(_SMALLEST, _LARGEST + 1))
     digit = Image.fromarray(digit_HW).resize((side, side), Image.Resampling.BICUBIC)
-    # Steeper than the 8x8 original, whose strokes are as blurred as they are wide.
-    opacity = np.clip((np.asarray(digit).astype(np.int64) - 64) * 2, 0, 255)
     top, left = rng.integers(SIZE - side + 1, size=2)
     alpha_HW = np.zeros((SIZE, SIZE), dtype=np.int64)
-    alpha_HW[top : top + side, left : left + side] = opacity
+    alpha_HW[top : top + side, left : left + side] = opacity(np.asarray(digit))
     return alpha_HW
 
 
@@ -152,9 +166,9 @@ def _blend(scene_HWC: np.ndarray, alpha_HW: np.ndarray, rng: np.random.Generator
     Integers only, so that every machine makes the same pixels.
     """
     scene_HWC = scene_HWC.astype(np.int64)
-    under = (scene_HWC[alpha_HW >= 128] @ _LUMA).sum() // (alpha_HW >= 128).sum()
+    under = (scene_HWC[alpha_HW >= 128] @ LUMA).sum() // (alpha_HW >= 128).sum()
     colour_C = _colour(rng)
-    while abs(colour_C @ _LUMA - under) < _CONTRAST * 1000:
+    while abs(colour_C @ LUMA - under) < _CONTRAST * 1000:
         colour_C = _colour(rng)
     alpha_HW1 = alpha_HW[:, :, None]
     image_HWC = (scene_HWC * (255 - alpha_HW1) + colour_C * alpha_HW1 + 127) // 255
@@ -167,7 +181,6 @@ def _colour(rng: np.random.Generator) -> np.ndarray:
 
 
 _SMALLEST, _LARGEST = 40, 80  # side of the digit's 8x8 raster in the scene
-_LUMA = np.array([299, 587, 114])  # ITU-R 601, in thousandths
 _CONTRAST = 60  # of 255; lower than that a digit is lost in a busy photograph
 
 
