@@ -10,6 +10,7 @@ from swag.lookup import nearest
 from ..config.raw import composed
 from ..errors import UserError
 from . import names
+from .garbage import importing
 
 if TYPE_CHECKING:
     from swag.protocols import Explainer
@@ -29,7 +30,8 @@ def checked_benchmark(
         UserError: as there; a name that is unknown is said before PyTorch is imported.
     """
     raw = checked(name, overrides, only)
-    from ..config.load import resolve
+    with importing("torch"):
+        from ..config.load import resolve
 
     return resolve(raw)
 
@@ -42,6 +44,7 @@ def checked(
     for section, key in KEYS.items():
         entries = raw.get(section) or {}
         require_names(section, {entry: fields.get(key, entry) for entry, fields in entries.items()})
+    names.forget_sources()
     return raw
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from ..errors import UserError
 from . import names
+from .garbage import uncollected
 
 EXAMPLE = "Example: swagflow list explainers"
 
@@ -56,6 +57,12 @@ def list_names(
 
 def show_list(what: str | None, console: Console) -> None:
     """Print names, one a line, with what they are."""
+    with uncollected():  # syntax trees are many objects
+        _show_list(what, console)
+        names.forget_sources()
+
+
+def _show_list(what: str | None, console: Console) -> None:
     for title, entries in names.LISTS.items():
         if what not in {None, title}:
             continue

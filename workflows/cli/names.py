@@ -11,10 +11,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, distributions
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
 
 from ..config.packaged import config_names
 
@@ -93,21 +92,27 @@ LISTS: dict[str, Callable[[], list[Entry]]] = {
 }
 
 
+def forget_sources() -> None:
+    """Give syntax trees back, which Python looks through once more when it ends."""
+    _parsed.cache_clear()
+
+
 def _with_plugins(kind: str, known: list[Entry]) -> list[Entry]:
     """Add entry points of other packages, which do not replace what is known."""
     taken = {entry.name for entry in known}
     plugins = {
         point.name: Entry(point.name, f"plug-in: {point.value}")
-        for point in _entry_points(tuple(sys.path)).select(group=f"swagflow.{kind}")
-        if point.name not in taken
+        for point in _entry_points(tuple(sys.path))
+        if point.group == f"swagflow.{kind}" and point.name not in taken
     }
     return [*known, *(plugins[name] for name in sorted(plugins))]
 
 
 @cache
-def _entry_points(_path: tuple[str, ...]) -> EntryPoints:
-    """Return those of every package, which are looked for in hundreds of folders, on a path."""
-    return cast(EntryPoints, entry_points())
+def _entry_points(_path: tuple[str, ...]) -> list[EntryPoint]:
+    """Return swagflow's of every package on a path, which takes a look into hundreds of folders."""
+    found = (point for package in distributions() for point in package.entry_points)
+    return [point for point in found if point.group.startswith("swagflow.")]
 
 
 def _is_installed(package: str) -> bool:
