@@ -11,11 +11,15 @@ from swagflow.cli.garbage import importing, uncollected
 
 
 def test_it_is_looked_for_again_after_the_block_however_it_ends() -> None:
-    assert gc.isenabled()
-    with pytest.raises(KeyError), uncollected():
-        assert not gc.isenabled()
+    seen: list[bool] = []
+
+    def fail() -> None:
+        seen.append(gc.isenabled())
         raise KeyError
-    assert gc.isenabled()
+
+    with pytest.raises(KeyError), uncollected():
+        fail()
+    assert [*seen, gc.isenabled()] == [False, True]
 
 
 def test_it_stays_off_where_it_was() -> None:
