@@ -24,7 +24,8 @@ help: ## list the commands
 benchmark: $(VENV)/.installed ## install what is missing, then run the full benchmark
 	$(BIN)/swagflow run full-benchmark $(ARGS)
 
-test: format lint types docs ## the complete gate: format, lint, types, the site, all tests, and how much of the code the fast ones run
+test: $(VENV)/.installed-dev ## the complete gate: format, lint, types, the site, all tests, and how much of the code the fast ones run
+	$(MAKE) -j2 format lint types docs
 	$(FAST) --cov --cov-report= $(ARGS)
 	$(BIN)/coverage report --skip-covered --fail-under 95
 	$(SLOW) $(ARGS)
