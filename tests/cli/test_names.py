@@ -147,3 +147,10 @@ def test_costs_are_those_of_the_catalogue() -> None:
 def test_only_explainers_and_metrics_have_costs() -> None:
     with pytest.raises(UserError, match="explainers and metrics have costs"):
         list_names("models", costs=True)
+
+
+@pytest.mark.parametrize("section", sorted(names.AT_HAND))
+def test_names_at_hand_are_listed(section: str) -> None:
+    found = names.at_hand(section)
+    assert found
+    assert found <= {entry.name for entry in names.LISTS[section]()}

@@ -53,9 +53,15 @@ def require_names(section: str, asked: Mapping[str, object]) -> None:
 
     What a module, a library or a hub has, such as "timm/NAME", is not looked for.
     """
+    at_hand = names.at_hand(section)
+    plain = {
+        entry: name for entry, name in asked.items() if isinstance(name, str) and _is_plain(name)
+    }
+    if at_hand.issuperset(plain.values()):
+        return
     known = [entry.name for entry in names.LISTS[section]() if _is_plain(entry.name)]
-    for entry, name in asked.items():
-        if isinstance(name, str) and _is_plain(name) and name not in known:
+    for entry, name in plain.items():
+        if name not in known:
             place = f"{section}.{entry}: " if entry else ""
             kind = section.removesuffix("s")
             raise UserError(f"{place}{kind} {name!r} is unknown{nearest(name, known)}")

@@ -92,9 +92,24 @@ LISTS: dict[str, Callable[[], list[Entry]]] = {
 }
 
 
+def at_hand(section: str) -> set[str]:
+    """Return the names of a list that are found without reading what they stand for."""
+    module, table = AT_HAND[section]
+    return {name for name, _ in _rows(_read(module), table)}
+
+
 def forget_sources() -> None:
     """Give syntax trees back, which Python looks through once more when it ends."""
     _parsed.cache_clear()
+
+
+AT_HAND = {
+    "explainers": ("swag.catalog", "EXPLAINERS"),
+    "metrics": ("swag.catalog", "METRICS"),
+    "models": ("swag.models.tiny", "TINY"),
+    "datasets": (f"{PACKAGE}.data", "DATASETS"),
+}
+"""The table that has most of a list's names."""
 
 
 def _with_plugins(kind: str, known: list[Entry]) -> list[Entry]:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from ..progress import duration
+from .garbage import importing
 from .guard import end_without_cluster
 from .missing import say_missing
 from .options import (
@@ -76,7 +77,8 @@ def run_benchmark(
     compacted: bool = True,
 ) -> int:
     """Compute, report and say what is missing; return the exit code."""
-    from ..front.running import dispatcher_for, run_all
+    with importing("pandas"):
+        from ..front.running import dispatcher_for, run_all
 
     start = time.monotonic()
     dispatcher = dispatcher_for(resources, end_without_cluster)
