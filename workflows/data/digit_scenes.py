@@ -20,7 +20,8 @@ from swag.types import NEW_FIELD
 from ..errors import ImageError, UserError
 from .base import Sample, fingerprint, first, read_rgb
 from .framing import to_tensor
-from .natural_scenes import LUMA, crop, natural_scene, opacity
+from .natural_scenes import natural_scene
+from .scene_parts import LUMA, crop, painted, somewhere
 
 Split = Literal["train", "validation"]
 Style = Literal["plain", "natural"]
@@ -154,25 +155,17 @@ def _place(digit_HW: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the digit's opacity over the scene, 0..255, at a random place and size."""
     side = int(rng.integers(_SMALLEST, _LARGEST + 1))
     digit = Image.fromarray(digit_HW).resize((side, side), Image.Resampling.BICUBIC)
-    top, left = rng.integers(SIZE - side + 1, size=2)
-    alpha_HW = np.zeros((SIZE, SIZE), dtype=np.int64)
-    alpha_HW[top : top + side, left : left + side] = opacity(np.asarray(digit))
-    return alpha_HW
+    return somewhere(np.asarray(digit), SIZE, rng)
 
 
 def _blend(scene_HWC: np.ndarray, alpha_HW: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the scene with the digit in a random colour that stands out where it lies.
-
-    Integers only, so that every machine makes the same pixels.
-    """
+    """Return the scene with the digit in a random colour that stands out where it lies."""
     scene_HWC = scene_HWC.astype(np.int64)
     under = (scene_HWC[alpha_HW >= 128] @ LUMA).sum() // (alpha_HW >= 128).sum()
     colour_C = _colour(rng)
     while abs(colour_C @ LUMA - under) < _CONTRAST * 1000:
         colour_C = _colour(rng)
-    alpha_HW1 = alpha_HW[:, :, None]
-    image_HWC = (scene_HWC * (255 - alpha_HW1) + colour_C * alpha_HW1 + 127) // 255
-    return np.asarray(image_HWC, dtype=np.uint8)
+    return painted(scene_HWC, alpha_HW, colour_C).astype(np.uint8)
 
 
 def _colour(rng: np.random.Generator) -> np.ndarray:

@@ -1,8 +1,4 @@
-"""Scenes as photographs are: textured, shaded, gently contrasted, with other things in them.
-
-Integers only and Pillow's resizing, which computes with integers too, so that every machine makes
-the same pixels.
-"""
+"""Scenes as photographs are: textured, shaded, gently contrasted, with other things in them."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-LUMA = np.array([299, 587, 114])  # ITU-R 601, in thousandths
+from .scene_parts import LUMA, crop, painted, somewhere
 
 _DIGIT = (44, 76)  # side of the digit's raster in the scene
 _FRAGMENT = (20, 36)  # of a half's
@@ -61,24 +57,6 @@ def natural_scene(
     return _photographed(scene_HWC, rng), mask_HW
 
 
-def crop(photograph: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
-    """Return a random square of a photograph, half of them mirrored, at that size."""
-    side = int(rng.integers(size, min(photograph.size) + 1))
-    left = int(rng.integers(photograph.width - side + 1))
-    top = int(rng.integers(photograph.height - side + 1))
-    box = (left, top, left + side, top + side)
-    scene = photograph.resize((size, size), Image.Resampling.BILINEAR, box=box)
-    return scene.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.integers(2) else scene
-
-
-def opacity(raster_HW: np.ndarray) -> np.ndarray:
-    """Return how opaque an enlarged digit is, 0 to 255: steeper than the 8x8 original.
-
-    Its strokes are as blurred as they are wide.
-    """
-    return np.clip((raster_HW.astype(np.int64) - 64) * 2, 0, 255)
-
-
 def _half(digit_HW: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a digit of which the upper or lower half is left."""
     half_HW = digit_HW.copy()
@@ -100,10 +78,7 @@ def _placed(
     # Round the raster nothing is drawn.
     padded = np.pad(np.asarray(fine), _FINE)
     turned_HW = padded[row_HW + _FINE, column_HW + _FINE]
-    top, left = rng.integers(size - side + 1, size=2)
-    alpha_HW = np.zeros((size, size), dtype=np.int64)
-    alpha_HW[top : top + side, left : left + side] = opacity(turned_HW)
-    return alpha_HW
+    return somewhere(turned_HW, size, rng)
 
 
 def _painted(
@@ -122,9 +97,7 @@ def _painted(
     tint_C = rng.integers(-_TINT, _TINT + 1, size=3)
     colour_C = under_C + (contrast if lighter else -contrast) + tint_C
     grain_HWC = (texture_HWC - texture_HWC[inside_HW].sum(0) // count) // _GRAIN
-    worn_HWC = np.clip(colour_C + grain_HWC, 0, 255)
-    alpha_HW1 = alpha_HW[:, :, None]
-    return np.asarray((scene_HWC * (255 - alpha_HW1) + worn_HWC * alpha_HW1 + 127) // 255)
+    return painted(scene_HWC, alpha_HW, np.clip(colour_C + grain_HWC, 0, 255))
 
 
 def _ellipse(size: int, rng: np.random.Generator) -> np.ndarray:
