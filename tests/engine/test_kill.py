@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -22,14 +21,6 @@ from tests.support.runs import EXPLAINERS, Runner, changed, same_results
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("quick_report")]
 IMAGES = "datasets.squares.images=12"
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """One Ray on this machine for the tests that run their driver in this process."""
-    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20)
-    yield
-    ray.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 from rich.console import Console
 from torch import nn
 
@@ -125,13 +123,6 @@ def test_a_way_that_is_missing_is_an_error_of_the_rows(
         "ValueError: copies.json does not say which way copies go through squares/toy; run again "
         "with --retry-errors"
     )
-
-
-@pytest.fixture
-def cluster() -> Iterator[None]:
-    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20)
-    yield
-    ray.shutdown()
 
 
 @pytest.mark.slow
