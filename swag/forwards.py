@@ -180,7 +180,7 @@ def _arrangements(
     wanted_NK = logits_of(model(x_NCHW.clone()), output)
     latest = model
     for way, arrange in steps.items():
-        candidate = _tried(arrange, latest, x_NCHW, wanted_NK, output)
+        candidate = _tried(arrange, latest, x_NCHW, wanted_NK, output, way=way)
         if candidate is not None:
             found[way] = latest = candidate
     return found
@@ -192,21 +192,22 @@ def _tried(
     x_NCHW: Tensor,
     wanted_NK: Tensor,
     output: Output,
+    *,
+    way: Way,
 ) -> nn.Module | None:
     """Return an arrangement whose outputs are those wanted; None where there is none."""
-    name = arrange.__name__.strip("_")
     try:
         candidate = arrange(model, x_NCHW)
         got_NK = logits_of(candidate(x_NCHW.clone()), output)
     except _FAULTS as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        log.info("copies do not go through a %s %s: %s", name, type(model).__name__, first)
+        log.info("copies do not go through a %s %s: %s", way, type(model).__name__, first)
         return None
     away = _distance(got_NK, wanted_NK, output)
     if not away <= CLOSE:
         log.warning(
             "copies do not go through a %s %s: its outputs are %.1e away, %.0e may be",
-            *(name, type(model).__name__, away, CLOSE),
+            *(way, type(model).__name__, away, CLOSE),
         )
         return None
     return candidate

@@ -282,7 +282,6 @@ def quickest_of(
                 raise RuntimeError("there is none")
             return made[way]
 
-        arrange.__name__ = way
         monkeypatch.setattr(forwards, f"_{way}", arrange)
     x = torch.rand(2, 3, 9, 9)
     return quickest(made["eager"], CopyPasses(), x, "softmax", clock=lambda: now[0])

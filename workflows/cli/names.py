@@ -18,6 +18,13 @@ from pathlib import Path
 from ..config.packaged import config_names
 
 PACKAGE = __name__.partition(".")[0]
+AT_HAND = {
+    "explainers": ("swag.catalog", "EXPLAINERS"),
+    "metrics": ("swag.catalog", "METRICS"),
+    "models": ("swag.models.tiny", "TINY"),
+    "datasets": (f"{PACKAGE}.data", "DATASETS"),
+}
+"""The table that has most of a list's names."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +37,13 @@ class Entry:
 
 def explainers() -> list[Entry]:
     """Return the catalog's and ready maps, a line a library, and those of other packages."""
-    known = _classes("swag.catalog", "EXPLAINERS") + _classes(f"{PACKAGE}.data", "MAPS")
+    known = _classes(*AT_HAND["explainers"]) + _classes(f"{PACKAGE}.data", "MAPS")
     return _with_plugins("explainers", known + _libraries())
 
 
 def metrics() -> list[Entry]:
     """Return the catalog's and efficiency, then those of other packages."""
-    known = _classes("swag.catalog", "METRICS") + _classes("swag.catalog", "EXPLAINER_METRICS")
+    known = _classes(*AT_HAND["metrics"]) + _classes("swag.catalog", "EXPLAINER_METRICS")
     return _with_plugins("metrics", known)
 
 
@@ -57,8 +64,7 @@ def backgrounds() -> list[Entry]:
 
 def models() -> list[Entry]:
     """Return swag's and torchvision's by name, a line for timm's, and those of other packages."""
-    tiny = [name for name, _ in _rows(_read("swag.models.tiny"), "TINY")]
-    known = [Entry(name) for name in sorted([*tiny, *_torchvision_models()])]
+    known = [Entry(name) for name in sorted([*at_hand("models"), *_torchvision_models()])]
     if find_spec("timm") is not None:
         about = "an architecture of timm, such as timm/convnext_tiny"
         known.append(Entry("timm/NAME", about))
@@ -72,7 +78,7 @@ def models() -> list[Entry]:
 
 def datasets() -> list[Entry]:
     """Return this package's, then those of others."""
-    return _with_plugins("datasets", _classes(f"{PACKAGE}.data", "DATASETS"))
+    return _with_plugins("datasets", _classes(*AT_HAND["datasets"]))
 
 
 def benchmarks() -> list[Entry]:
@@ -101,15 +107,6 @@ def at_hand(section: str) -> set[str]:
 def forget_sources() -> None:
     """Give syntax trees back, which Python looks through once more when it ends."""
     _parsed.cache_clear()
-
-
-AT_HAND = {
-    "explainers": ("swag.catalog", "EXPLAINERS"),
-    "metrics": ("swag.catalog", "METRICS"),
-    "models": ("swag.models.tiny", "TINY"),
-    "datasets": (f"{PACKAGE}.data", "DATASETS"),
-}
-"""The table that has most of a list's names."""
 
 
 def _with_plugins(kind: str, known: list[Entry]) -> list[Entry]:

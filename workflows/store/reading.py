@@ -178,10 +178,8 @@ class Reader:
             except DamagedError as error:
                 self._note(path, error)
                 continue
-            for item in path.split("/")[1:4]:
-                name, value = item.split("=", 1)
-                table = table.append_column(name, pa.array([value] * len(table), pa.string()))
-            tables.append(table)
+            dataset, model, explainer = (item.split("=", 1)[1] for item in path.split("/")[1:4])
+            tables.append(_named(CellName(dataset, model, explainer, None), table))
         if not tables:
             return pd.DataFrame()
         return cast(pd.DataFrame, pa.concat_tables(tables, promote_options="default").to_pandas())
