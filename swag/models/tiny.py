@@ -74,19 +74,27 @@ class Bottleneck(nn.Module):
 
 
 class TinyResNet(nn.Module):
-    """Bottleneck blocks with batch normalisation, last feature map 7x7, averaged over the map."""
+    """Bottleneck blocks with batch normalisation, last feature map 7x7, averaged over the map.
 
-    def __init__(self, num_classes: int = 10) -> None:
+    Args:
+        widths: of the bottlenecks at each of three resolutions; the first convolution has as many
+            channels as the first.
+    """
+
+    def __init__(
+        self, num_classes: int = 10, *, widths: tuple[int, int, int] = (16, 24, 48)
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
+        early, middle, late = widths
+        self.conv1 = nn.Conv2d(3, early, 3, 2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(early)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
-        self.layer1 = _stage(16, 16, num_blocks=1, stride=1)
-        self.layer2 = _stage(32, 24, num_blocks=2, stride=2)
-        self.layer3 = _stage(48, 48, num_blocks=2, stride=2)
+        self.layer1 = _stage(early, early, num_blocks=1, stride=1)
+        self.layer2 = _stage(early * Bottleneck.expansion, middle, num_blocks=2, stride=2)
+        self.layer3 = _stage(middle * Bottleneck.expansion, late, num_blocks=2, stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(96, num_classes)
+        self.fc = nn.Linear(late * Bottleneck.expansion, num_classes)
         _initialise(self)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
@@ -120,4 +128,19 @@ def tiny_resnet(num_classes: int = 10) -> TinyResNet:
     return TinyResNet(num_classes)
 
 
-TINY: dict[str, Callable[..., nn.Module]] = {"tiny_vgg": tiny_vgg, "tiny_resnet": tiny_resnet}
+def small_vgg(num_classes: int = 10) -> TinyVGG:
+    """Return a `TinyVGG` with random weights; the package's are of natural scenes."""
+    return TinyVGG(num_classes)
+
+
+def small_resnet(num_classes: int = 10) -> TinyResNet:
+    """Return a `TinyResNet` with more channels and random weights."""
+    return TinyResNet(num_classes, widths=(24, 40, 64))
+
+
+TINY: dict[str, Callable[..., nn.Module]] = {
+    "tiny_vgg": tiny_vgg,
+    "tiny_resnet": tiny_resnet,
+    "small_vgg": small_vgg,
+    "small_resnet": small_resnet,
+}

@@ -13,7 +13,7 @@ from swagflow.cli import main
 
 SMALL = (
     *("run", "full-benchmark", "--workers", "0", "--only", "table1"),
-    *("--set", "datasets.digit_scenes.images=2", "--set", "models=[tiny_resnet]"),
+    *("--set", "datasets.digit_scenes.images=2", "--set", "models=[small_resnet]"),
     *("--set", "explainers=[centre]"),
 )
 

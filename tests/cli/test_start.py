@@ -55,7 +55,7 @@ def test_how_far_a_run_is_and_its_report_are_told_without_pytorch(tmp_path: Path
 
 @pytest.mark.slow
 def test_a_run_with_nothing_to_do_imports_no_more_than_it_needs(tmp_path: Path) -> None:
-    options = ["--workers=0", f"--run-dir={tmp_path}", "--only=table1", "--set=models=[tiny_vgg]"]
+    options = ["--workers=0", f"--run-dir={tmp_path}", "--only=table1", "--set=models=[small_vgg]"]
     few = ["--set=explainers=[swag,centre]", "--set=datasets.digit_scenes.images=4"]
     run = ["run", "full-benchmark", *options, *few]
     assert exit_codes(python(COMMANDS.format(calls=[run]))) == [0]

@@ -273,7 +273,9 @@ def test_what_only_trains_is_never_scored() -> None:
     whole = load_benchmark("full-benchmark")
     assert set(whole.datasets) == {"digit_scenes", "digit_scenes_train"}
     assert all("digit_scenes_train" not in e.datasets for e in whole.experiments.values())
-    part = load_benchmark("full-benchmark", ["explainers=[swag_ig,grad_cam]", "models=[tiny_vgg]"])
+    part = load_benchmark(
+        "full-benchmark", ["explainers=[swag_ig,grad_cam]", "models=[small_resnet]"]
+    )
     assert part.roar == {}
     assert list(part.datasets) == ["digit_scenes"]
 

@@ -43,7 +43,7 @@ def test_orders_are_by_the_means_best_first() -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_stands_beside_the_paper_whatever_its_experiments_share(tmp_path: Path) -> None:
-    settings = ["models=[tiny_vgg]", "explainers=[swag, swag_noise, random]"]
+    settings = ["models=[small_vgg]", "explainers=[swag, swag_noise, random]"]
     settings += ["datasets.digit_scenes.images=2", "metrics.deletion.steps=2"]
     benchmark = load_benchmark("full-benchmark", settings, ["table1", "table2"])
     folder = str(tmp_path / "run")
@@ -53,7 +53,7 @@ def test_a_run_stands_beside_the_paper_whatever_its_experiments_share(tmp_path: 
     )
     lines = list(beside_the_paper(Results.read(folder), "table2"))
     assert lines[0] == "\n### Table 2, SWAG with other weights, deletion AUC"
-    heads = "| method | digit_scenes, tiny_vgg (2 images) | paper: imagenet, vgg16 |"
+    heads = "| method | digit_scenes, small_vgg (2 images) | paper: imagenet, vgg16 |"
     assert lines[2].startswith(heads)
     (swag,) = (line for line in lines if line.startswith("| SWAG |"))
     assert swag.endswith("| 0.092 | 0.119 |")

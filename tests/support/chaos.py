@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = (
     "full-benchmark",
     *("--set", "datasets.digit_scenes.images=20", "--set", "models=[tiny_resnet]"),
+    *("--set", "datasets.digit_scenes.scenes=plain"),
     *("--set", "explainers=[random,centre,grad_cam,swag]", "--only", "table1"),
 )
 MANY = (*ARGUMENTS, "--set", "datasets.digit_scenes.images=400", "--set", "shard_size=2")

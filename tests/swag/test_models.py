@@ -18,27 +18,42 @@ from swag.models.loading import _build
 from swag.models.outline import outlined
 from swag.models.tiny import TINY, tiny_resnet, tiny_vgg
 from swagflow.data import DigitScenes
+from swagflow.data.digit_scenes import Style
 from tests.support.processes import python
 from tests.swag.test_weights_files import Malicious, sha, state_of
 
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", list(TINY))
-def test_the_embedded_models_know_their_digits(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "scenes", "least"),
+    [
+        ("tiny_vgg", "plain", 0.93),
+        ("tiny_resnet", "plain", 0.93),
+        ("small_vgg", "natural", 0.6),
+        ("small_resnet", "natural", 0.6),
+    ],
+)
+def test_the_embedded_models_know_their_digits(name: str, scenes: Style, least: float) -> None:
     classifier = load_classifier(ModelSpec(architecture=name), device=CPU, batch_size=50)
-    dataset = DigitScenes(images=200).open()
+    dataset = DigitScenes(scenes=scenes, images=200).open()
     samples = [dataset.load(image_id) for image_id in dataset.image_ids]
     x_BCHW = classifier.normalise(torch.stack([sample.image_CHW for sample in samples]))
     probability_BK = classifier.probabilities(x_BCHW)
     correct = probability_BK.argmax(1) == torch.tensor([sample.label for sample in samples])
-    assert correct.float().mean() >= 0.93
+    assert correct.float().mean() >= least
     blank_K = classifier.scores(classifier.constant_logit_K(torch.zeros(3, 112, 112))[None])
     assert blank_K.max() < 0.3, "nothing to see, no class to bet on"
 
 
 @pytest.mark.parametrize(
-    ("name", "layer", "size"), [("tiny_vgg", "features.13", 14), ("tiny_resnet", "layer3.1", 7)]
+    ("name", "layer", "size"),
+    [
+        ("tiny_vgg", "features.13", 14),
+        ("tiny_resnet", "layer3.1", 7),
+        ("small_vgg", "features.13", 14),
+        ("small_resnet", "layer3.1", 7),
+    ],
 )
 def test_the_embedded_models_mirror_the_large_ones(name: str, layer: str, size: int) -> None:
     """Grad-CAM's layer is the last feature map, 14x14 as VGG16's and 7x7 as ResNet50's."""

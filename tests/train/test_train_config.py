@@ -19,13 +19,19 @@ def test_the_recipe_of_the_embedded_models() -> None:
     assert runs["tiny_resnet"].recipe.epochs == 2
 
 
-def test_the_recipe_for_natural_scenes() -> None:
-    """It goes on from the weights in the package, and digits of validation are not trained on."""
+def test_the_recipes_for_natural_scenes() -> None:
+    """They go on from what knows plain ones, and digits of validation are not trained on."""
     runs = load_train_configs("train-natural")
-    assert list(runs) == ["tiny_vgg", "tiny_resnet"]
-    assert {run.model.weights for run in runs.values()} == {"default"}
-    assert runs["tiny_vgg"].train == DigitScenes(scenes="natural", split="train", images=3500)
-    assert runs["tiny_vgg"].validation == DigitScenes(scenes="natural", images=400)
+    before = {"small_vgg": "train-tiny/tiny_vgg", "small_resnet": "train-small/small_resnet"}
+    assert {name: run.model.weights for name, run in runs.items()} == {
+        name: f"runs/{folder}/weights.safetensors" for name, folder in before.items()
+    }
+    for run in runs.values():
+        assert run.train == DigitScenes(scenes="natural", split="train", images=28_000)
+        assert run.validation == DigitScenes(scenes="natural", images=400)
+    (first,) = load_train_configs("train-small").values()
+    assert first.model.weights == "random:0"
+    assert first.train == DigitScenes(split="train", images=8000)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from .options import (
 )
 from .where import resources_for
 
-EXAMPLE = "Example: swagflow plan full-benchmark --set models=[tiny_vgg]"
+EXAMPLE = "Example: swagflow plan full-benchmark --set models=[small_vgg]"
 
 
 def plan(

@@ -9,11 +9,11 @@ from PIL import Image
 
 from .scene_parts import LUMA, crop, painted, somewhere
 
-_DIGIT = (44, 76)  # side of the digit's raster in the scene
-_FRAGMENT = (20, 36)  # of a half's
+_DIGIT = (24, 56)  # side of the digit's raster in the scene
+_FRAGMENT = (12, 24)  # of a half's
 _CONTRAST = (72, 128)  # of 255, between the digit's mean brightness and that of what it covers
 _GRAIN = 4  # a texture's contrast is divided by it
-_TINT = 96  # of 255, how far each channel is from the digit's mean colour, at most
+_TINT = 96  # of 255, how far each channel is from the digit's mean colour, but for brightness
 _NOISE = 3  # of 255, likewise
 _FRAGMENTS = (0, 1)  # how many halves of other digits
 _OCCLUDED = 5  # one part of so many of a digit may be covered
@@ -95,6 +95,7 @@ def _painted(
     luma = (under_C @ LUMA) // 1000
     lighter = luma < 100 or (luma < 156 and bool(rng.integers(2)))
     tint_C = rng.integers(-_TINT, _TINT + 1, size=3)
+    tint_C -= tint_C @ LUMA // 1000
     colour_C = under_C + (contrast if lighter else -contrast) + tint_C
     grain_HWC = (texture_HWC - texture_HWC[inside_HW].sum(0) // count) // _GRAIN
     return painted(scene_HWC, alpha_HW, np.clip(colour_C + grain_HWC, 0, 255))

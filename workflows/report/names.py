@@ -59,6 +59,8 @@ MODELS = {
     "resnet50": "ResNet50",
     "tiny_vgg": "Tiny VGG",
     "tiny_resnet": "Tiny ResNet",
+    "small_vgg": "Small VGG",
+    "small_resnet": "Small ResNet",
     "squeezenet1_1": "SqueezeNet 1.1",
     "efficientnet_lite0": "EfficientNet-Lite0",
 }
