@@ -21,7 +21,7 @@ from swag.resampling import resampled_means
 from swag.rng import generator
 from swag.stats import Floats
 from swagflow.front.results import Results
-from swagflow.report.names import METHODS
+from swagflow.report.names import METHODS, Labels
 from swagflow.report.paper import paper_values
 from swagflow.store.described import Described
 from swagflow.store.experiments import PrintedTable
@@ -199,14 +199,17 @@ def robustness(results: Results, described: Described) -> Iterator[str]:
                 for each in subjects(results, DELETION, list(subject.values))
                 if each.name == subject.name
             )
-            rows.append([metric, subject.name, *_compared(own.values, subject.values, sign)])
+            compared = _compared(own.values, subject.values, sign, Labels(described))
+            rows.append([metric, subject.name, *compared])
     if not rows:
         return
     yield "\n### Kendall's tau with the order by deletion"
     yield from markdown(["curve", "on", "images", "methods", "tau", "its best three"], rows)
 
 
-def _compared(deletion: pd.DataFrame, other: pd.DataFrame, sign: float) -> Sequence[str]:
+def _compared(
+    deletion: pd.DataFrame, other: pd.DataFrame, sign: float, labels: Labels
+) -> Sequence[str]:
     methods = list(other)
     shared = deletion.index.intersection(other.index)
     ours_NM = -deletion.loc[shared, methods].to_numpy(np.float64)
@@ -218,7 +221,7 @@ def _compared(deletion: pd.DataFrame, other: pd.DataFrame, sign: float) -> Seque
         str(len(shared)),
         str(len(methods)),
         _with_interval(ranking.tau_KK[0, 1], low_KK[0, 1], high_KK[0, 1]),
-        ", ".join(METHODS.get(methods[place], methods[place]) for place in best),
+        ", ".join(labels.method(methods[place]) for place in best),
     ]
 
 

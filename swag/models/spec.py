@@ -27,8 +27,8 @@ class ModelSpec:
     type), "pypi/NAME" of the extra `photographs`, or "module:callable"."""
     weights: str = "default"
     """A file (.safetensors, or .pt, .pth or .bin with tensors only), "random:SEED", the name of
-    torchvision's or the tag of timm's weights, or "default": those in this package for the
-    first four, torchvision's IMAGENET1K_V1 (the paper's) where there are such, timm's of the
+    torchvision's or the tag of timm's weights, or "default": those in this package for tiny
+    and small models, torchvision's IMAGENET1K_V1 (the paper's) where there are such, timm's of the
     architecture's tag, what "module:callable" itself returns."""
     num_classes: int | None = None
     """None: as many as the weights have."""

@@ -116,12 +116,12 @@ def test_things_are_lighter_or_darker_where_there_is_room(
 
 def test_a_tint_leaves_brightness_as_it_is() -> None:
     """On grey, where no channel has to be cut off."""
-    scene_HWC = np.full((2, 2, 3), 128)
-    for seed in range(50):
-        painted_HWC = _painted(scene_HWC, np.full((2, 2), 255), scene_HWC, rng(seed))
-        colour_C = painted_HWC[0, 0]
-        if 0 < colour_C.min() <= colour_C.max() < 255:
-            assert 71 <= abs(colour_C @ LUMA / 1000 - 128) <= 129
+    scene_HWC, opaque_HW = np.full((2, 2, 3), 128), np.full((2, 2), 255)
+    colours = [_painted(scene_HWC, opaque_HW, scene_HWC, rng(seed))[0, 0] for seed in range(50)]
+    whole = [colour_C for colour_C in colours if 0 < colour_C.min() <= colour_C.max() < 255]
+    assert len(whole) >= 10
+    for colour_C in whole:
+        assert 71 <= abs(colour_C @ LUMA / 1000 - 128) <= 129
 
 
 def test_halves_are_an_upper_and_a_lower_one() -> None:
