@@ -92,6 +92,7 @@ def test_a_store_that_is_gone_for_good_ends_the_run(  # noqa: PLR0917 - fixtures
     message: str,
 ) -> None:
     monkeypatch.setattr(clients, "S3_ATTEMPTS", 1)
+    monkeypatch.setattr(clients, "S3_SILENCE_SECONDS", 1.0)
 
     def after_some_parts(method: str, path: str) -> str:
         stored = [line for line in proxy.requests if line.startswith("PUT") and "parquet" in line]

@@ -21,12 +21,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]
 MOST_RUNS = 8
 KINDS = ("error", "reset", "cut", "slow", "busy", "lost")
-ATTEMPTS = 2
+IMPATIENCE = {"S3_ATTEMPTS": 2, "S3_SILENCE_SECONDS": 1.0}
 
 
 def impatient() -> None:
     """Let this process give a storage up sooner."""
-    clients.S3_ATTEMPTS = ATTEMPTS
+    vars(clients).update(IMPATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,8 @@ def cluster() -> Iterator[Proxy]:
     ):
         patch.setenv("AWS_ENDPOINT_URL", proxy.uri)
         patch.setenv("PYTHONPATH", str(ROOT))  # where workers find the hook
-        patch.setattr(clients, "S3_ATTEMPTS", ATTEMPTS)
+        for name, value in IMPATIENCE.items():
+            patch.setattr(clients, name, value)
         hook = f"{impatient.__module__}.{impatient.__name__}"
         with session(choose_resources(2), runtime_env={"worker_process_setup_hook": hook}):
             yield proxy

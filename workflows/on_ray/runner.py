@@ -67,6 +67,18 @@ class Runner(Generic[ItemT, ReportT]):
         self._failed_starts = 0
 
     def run(self, items: Sequence[ItemT]) -> Iterator[ReportT]:
+        """Yield the reports of pieces of work as they come; then, or at an error, no worker is left.
+
+        Where Ray stays connected, as in a notebook, they would hold their places in the cluster.
+        """
+        try:
+            yield from self._reports(items)
+        finally:
+            log.info("%d workers end", len(self._slots))
+            for slot in self._slots:
+                ray.kill(slot.actor)
+
+    def _reports(self, items: Sequence[ItemT]) -> Iterator[ReportT]:
         self._waiting.extend(items)
         finished = 0
         while finished < len(items) + self._suspects.num_added:
@@ -82,9 +94,7 @@ class Runner(Generic[ItemT, ReportT]):
                 for report in self._take(slot):
                     finished += 1
                     yield report
-        log.info("all %d pieces of work are done; %d workers end", finished, len(self._slots))
-        for slot in self._slots:
-            ray.kill(slot.actor)
+        log.info("all %d pieces of work are done", finished)
 
     def _grow(self) -> None:
         """Start workers up to what was asked for, or to what the cluster holds by now."""

@@ -13,6 +13,8 @@ GOOGLE_RETRY_SECONDS = 20
 there are no credentials or there is no network."""
 S3_ATTEMPTS = 5
 """Of a request, with growing pauses: about 7 s of errors, 25 s of silence."""
+S3_SILENCE_SECONDS = 3.0
+"""How long an attempt waits for an answer."""
 
 
 def opened(uri: str, connections: int) -> tuple[fs.FileSystem, str]:
@@ -46,7 +48,8 @@ def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
         return filesystem
     _, (options,) = filesystem.__reduce__()
     retries = fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS)
-    return fs.S3FileSystem(**{**options, "retry_strategy": retries})
+    ours = {"retry_strategy": retries, "request_timeout": S3_SILENCE_SECONDS}
+    return fs.S3FileSystem(**{**options, **ours})
 
 
 def _with_options(uri: str) -> str:
