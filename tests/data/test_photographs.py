@@ -66,7 +66,7 @@ def test_bad_files_are_named_and_the_rest_is_scored(photographs: Path, tmp_path:
     code, output = run(
         photographs,
         tmp_path / "run",
-        "models={resnet50: {weights: 'random:0'}, vgg16: {weights: 'random:0'}}",
+        "models={resnet18: {weights: 'random:0'}, squeezenet1_1: {weights: 'random:0'}}",
         "explainers=[centre, grad_cam, swag_ig, guided_backprop]",
         "metrics.deletion.steps=2",
     )

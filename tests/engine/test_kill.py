@@ -16,6 +16,7 @@ import ray
 import yaml
 
 from swagflow import logs
+from swagflow.on_ray import runner as runner_on_ray
 from tests.support.runs import EXPLAINERS, Runner, changed, same_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("quick_report")]
@@ -72,8 +73,9 @@ def test_a_method_that_kills_its_worker_ends_as_rows_with_the_error_and_alone(
 
 @pytest.mark.usefixtures("cluster")
 def test_a_method_that_hangs_is_ended_and_the_others_keep_their_rows(
-    tmp_path: Path, undisturbed: Runner
+    tmp_path: Path, undisturbed: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(runner_on_ray, "CHECK_SECONDS", 0.5)
     runner = Runner(tmp_path)
     gate = tmp_path / "gate"
     gate.touch()
@@ -83,13 +85,13 @@ def test_a_method_that_hangs_is_ended_and_the_others_keep_their_rows(
         "file": str(gate),
     }
     explainers = {"hanging": hanging, **EXPLAINERS}
-    assert runner(IMAGES, workers=2, explainers=explainers, task_timeout=20.0) == 1
+    assert runner(IMAGES, workers=2, explainers=explainers, task_timeout=8.0) == 1
     scores = runner.scores()
     bad = scores[scores["error"].notna()]
     assert set(bad["explainer"]) == {"hanging"}
     assert set(bad["image_id"]) == {f"square/{index}" for index in range(4, 8)}
     (error,) = set(bad["error"])
-    assert error.startswith("it took longer than the 20 s that --task-timeout allows")
+    assert error.startswith("it took longer than the 8 s that --task-timeout allows")
     equal_but_for("hanging", scores, undisturbed)
     gate.unlink()
     assert runner(IMAGES, workers=2, explainers=explainers, retry=True) == 0
