@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ import ray
 import yaml
 
 from swagflow import logs
+from swagflow.errors import StorageError
 from swagflow.on_ray import runner as runner_on_ray
 from tests.support.runs import EXPLAINERS, Runner, changed, same_results
 
@@ -95,6 +97,25 @@ def test_a_method_that_hangs_is_ended_and_the_others_keep_their_rows(
     equal_but_for("hanging", scores, undisturbed)
     gate.unlink()
     assert runner(IMAGES, workers=2, explainers=explainers, retry=True) == 0
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_run_that_fails_leaves_no_worker_where_ray_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill, ended = ray.kill, []
+
+    def noting(actor: Any) -> None:
+        ended.append(actor)
+        kill(actor)
+
+    def failing(*_: object) -> None:
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(ray, "kill", noting)
+    monkeypatch.setattr(runner_on_ray.Runner, "_take", failing)
+    assert Runner(tmp_path)(IMAGES, workers=2) == 2
+    assert len(ended) == 2
 
 
 @pytest.mark.usefixtures("cluster")

@@ -74,6 +74,7 @@ def running(variables: Mapping[str, str]) -> Iterator[Head]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # see conftest.py
         "OMP_NUM_THREADS": "1",
     }
     command = [

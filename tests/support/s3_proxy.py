@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 FAULTS = ("error", "busy", "reset", "lost", "cut", "slow", "expired", "hole")
 """error, busy: 500 and 503. reset: the connection, before anything was done. lost: likewise, after
-it was done. cut: half of the answer. slow: half a second late. expired: the session is over. hole: no
-answer ever."""
+it was done. cut: half of the answer. slow: half a second late. expired: the session is over. hole:
+no answer ever."""
 SLOW_SECONDS = 0.5
 ANSWERS = {
     "error": (500, "InternalError", "We encountered an internal error. Please try again."),

@@ -237,4 +237,5 @@ def short_resnet(num_classes: int = 7) -> nn.Module:
     model.inplanes = 256
     model.layer4 = model._make_layer(BasicBlock, 32, 1, stride=2)
     model.fc = nn.Linear(32, num_classes)
+    nn.init.normal_(model.fc.weight)  # small scores would be nothing to LIME's lasso
     return model

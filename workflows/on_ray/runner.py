@@ -67,7 +67,7 @@ class Runner(Generic[ItemT, ReportT]):
         self._failed_starts = 0
 
     def run(self, items: Sequence[ItemT]) -> Iterator[ReportT]:
-        """Yield the reports of pieces of work as they come; then, or at an error, no worker is left.
+        """Yield the reports of pieces of work as they come, and end the workers, at an error too.
 
         Where Ray stays connected, as in a notebook, they would hold their places in the cluster.
         """
