@@ -4,9 +4,9 @@ The pixels of a tile are compared with the centres whose windows reach it. With 
 from the tile's middle, the squared distance of a pixel p to a centre c is |p|² + |c|² - 2 p·c, of
 which |p|² does not decide what is nearest. It is computed in single precision, several pixels at
 once, and counts only where it leaves no doubt. Where the two nearest centres are closer than errors
-of rounding, or the nearest may have its window elsewhere, a pixel is compared again as scikit-image
-does it: in double precision, window by window, in the order of the centres. Centres are averaged in
-its order too, so that all labels are the same, those of ties included.
+of rounding, or the nearest has a window that does not hold all of the tile, a pixel is compared
+again as scikit-image does it: in double precision, window by window, in the order of the centres.
+Centres are averaged in its order too, so that all labels are the same, those of ties included.
 
 All that is compiled together stands in one module, by which numba knows whether it has changed.
 """
@@ -18,11 +18,13 @@ import numpy as np
 from swag.superpixels.jit import Array, compiled
 from swag.superpixels.tiles import ACROSS, DOWN, NUM_FEATURES, A, Centres, D, Scratch, Tiles
 
+Where = tuple[int, int, int, int, int]
+"""A tile: its number, its first row and the one after its last, its first column, likewise."""
 _ERROR = np.float32(2.0**-18)
 """64 roundings of single precision: more than the seven products of a distance can differ by."""
 _FAR = np.float32(1e30)
-_NEAR = 0.1
-"""Squared distance from tiles to the centres that are compared first."""
+_PARTLY = np.float32(0.5)
+"""Added to the number of a centre whose window does not hold all of a tile."""
 
 
 @compiled()
@@ -33,12 +35,8 @@ def cluster(tiles: Tiles, label_HW: Array, num_centres: int, reach_2: Array, rou
     """
     mean_KD, scaled_KD = np.empty((num_centres, D)), np.empty((num_centres, D))
     window_K4 = np.empty((num_centres, 4), np.int32)
-    scratch = Scratch(
-        np.empty(4 * A, np.float32),
-        np.zeros((num_centres + 1, D + 2), np.float32),
-        np.empty(num_centres, np.int32),
-        np.empty(num_centres),
-    )
+    factor_J8 = np.zeros((num_centres + 1, D + 2), np.float32)
+    scratch = Scratch(np.empty(4 * A, np.float32), factor_J8)
     for _ in range(rounds):
         _average(tiles.feature_HWF, label_HW, mean_KD)
         for k in range(num_centres):
@@ -47,8 +45,7 @@ def cluster(tiles: Tiles, label_HW: Array, num_centres: int, reach_2: Array, rou
         _set_windows(mean_KD, reach_2, label_HW.shape, window_K4)
         first_T, centre_E = _listed(window_K4, label_HW.shape)
         centres = Centres(mean_KD, scaled_KD, window_K4, first_T, centre_E)
-        reach = min(reach_2[0], reach_2[1]) / tiles.step
-        if not _assign(tiles, centres, label_HW, scratch, reach):
+        if not _assign(tiles, centres, label_HW, scratch):
             break
 
 
@@ -114,28 +111,26 @@ def _listed(window_K4: Array, shape: tuple[int, int]) -> tuple[Array, Array]:
 
 
 @compiled()
-def _assign(
-    tiles: Tiles, centres: Centres, label_HW: Array, scratch: Scratch, reach: float
-) -> bool:
+def _assign(tiles: Tiles, centres: Centres, label_HW: Array, scratch: Scratch) -> bool:
     """Give each pixel its nearest centre; return whether that changed any."""
     across = -(-label_HW.shape[1] // ACROSS)
     found_A = scratch.found_A
-    within = np.float32(reach**2 * (1 - 1e-4))
     changed = np.int32(0)
     for t in range(len(tiles.value_TA)):
+        top, left = t // across * DOWN, t % across * ACROSS
+        bottom, right = min(top + DOWN, label_HW.shape[0]), min(left + ACROSS, label_HW.shape[1])
+        where = (t, top, bottom, left, right)
         squares = 0.0
         for d in range(D):
             squares += tiles.half_TD[t, d] * tiles.half_TD[t, d]
         margin = np.float32(2 * _ERROR * squares)
         found_A[: 2 * A] = _FAR
         found_A[2 * A : 3 * A] = -1
-        _compare(tiles.value_TA, tiles.place_A, t, _near(tiles, centres, t, scratch), scratch)
-        later = _later(tiles, centres, t, scratch, margin)
-        _compare(tiles.value_TA, tiles.place_A, t, later, scratch)
-        top, left = t // across * DOWN, t % across * ACROSS
-        if _mark_doubtful(tiles.value_TA, t, found_A, margin, within) > 0:
-            _decide(tiles, centres, (t, top, left), found_A, label_HW)
-        changed |= _store(found_A, label_HW[top : top + DOWN, left : left + ACROSS])
+        count = _set_factors(tiles, centres, where, scratch.factor_J8)
+        _compare(tiles.value_TA, tiles.place_A, t, count, scratch)
+        if _mark_doubtful(tiles.value_TA, t, found_A, margin) > 0:
+            _decide(tiles, centres, where, found_A, label_HW)
+        changed |= _store(found_A, label_HW[top:bottom, left:right])
     return bool(changed != 0)
 
 
@@ -152,63 +147,28 @@ def _store(found_A: Array, part_HW: Array) -> np.int32:
 
 
 @compiled("contract")
-def _near(tiles: Tiles, centres: Centres, t: int, scratch: Scratch) -> int:
-    """Choose the centres near to a tile, put off the others, and return how many are chosen."""
-    middle_TD, half_TD, scaled_KD = tiles.middle_TD, tiles.half_TD, centres.scaled_KD
-    count, num_later = 0, 0
-    for e in range(centres.first_T[t], centres.first_T[t + 1]):
-        k = centres.centre_E[e]
-        y = abs(scaled_KD[k, 0] - middle_TD[t, 0]) - half_TD[t, 0]
-        x = abs(scaled_KD[k, 1] - middle_TD[t, 1]) - half_TD[t, 1]
-        bound = (y * y if y > 0 else 0.0) + (x * x if x > 0 else 0.0)
-        if bound > _NEAR:
-            scratch.later_K[num_later], scratch.bound_K[num_later] = k, bound
-            num_later += 1
-        else:
-            _choose(tiles, t, scaled_KD, k, scratch.factor_J8[count])
-            count += 1
-    scratch.later_K[num_later] = -1
-    return count
-
-
-@compiled("contract", "nnan", "nsz", "reassoc")
-def _later(tiles: Tiles, centres: Centres, t: int, scratch: Scratch, margin: np.float32) -> int:
-    """Choose those of the others that can be nearest to a pixel yet; return how many."""
-    middle_TD, half_TD, scaled_KD = tiles.middle_TD, tiles.half_TD, centres.scaled_KD
-    farthest = np.float32(0)
-    for i in range(A):
-        distance = scratch.found_A[i] + tiles.value_TA[t, NUM_FEATURES * A + i]
-        farthest = distance if distance > farthest else farthest
-    largest = (farthest + margin) * (1 + 1e-5)
-    count, j = 0, 0
-    while scratch.later_K[j] >= 0:
-        k, bound = scratch.later_K[j], scratch.bound_K[j]
-        j += 1
-        if bound > largest:
-            continue
-        for d in range(2, 2 + tiles.num_features):
-            beyond = abs(scaled_KD[k, d] - middle_TD[t, d]) - half_TD[t, d]
-            bound += beyond * beyond if beyond > 0 else 0.0
-        if bound <= largest:
-            _choose(tiles, t, scaled_KD, k, scratch.factor_J8[count])
-            count += 1
-    return count
-
-
-@compiled("contract")
-def _choose(tiles: Tiles, t: int, scaled_KD: Array, k: int, factor_8: Array) -> None:
-    squares = 0.0
-    for d in range(2 + tiles.num_features):
-        offset = scaled_KD[k, d] - tiles.middle_TD[t, d]
-        squares += offset * offset
-        factor_8[1 + d] = -2 * offset
-    factor_8[0] = squares
-    factor_8[1 + D] = k
+def _set_factors(tiles: Tiles, centres: Centres, where: Where, factor_J8: Array) -> int:
+    """Set what tells a tile's pixels from the centres listed for it; return how many these are."""
+    t, top, bottom, left, right = where
+    begin, end = centres.first_T[t], centres.first_T[t + 1]
+    for e in range(begin, end):
+        k, factor_8 = centres.centre_E[e], factor_J8[e - begin]
+        squares = 0.0
+        for d in range(2 + tiles.num_features):
+            offset = centres.scaled_KD[k, d] - tiles.middle_TD[t, d]
+            squares += offset * offset
+            factor_8[1 + d] = -2 * offset
+        factor_8[0] = squares
+        window_4 = centres.window_K4[k]
+        in_rows = window_4[0] <= top and bottom <= window_4[1]
+        holds = in_rows and window_4[2] <= left and right <= window_4[3]
+        factor_8[1 + D] = k if holds else k + _PARTLY
+    return int(end - begin)
 
 
 @compiled("contract", "nnan", "nsz")
 def _compare(value_TA: Array, place_A: Array, t: int, count: int, scratch: Scratch) -> None:
-    """Compare a tile's pixels with the chosen centres, two at a time."""
+    """Compare a tile's pixels with the first `count` centres, two at a time."""
     factor_J8, found_A = scratch.factor_J8, scratch.found_A
     if count % 2:  # the last one beside one that is nearest to nothing
         factor_J8[count] = 0
@@ -238,18 +198,16 @@ def _compare(value_TA: Array, place_A: Array, t: int, count: int, scratch: Scrat
 
 
 @compiled("contract", "nnan", "nsz", "reassoc")
-def _mark_doubtful(
-    value_TA: Array, t: int, found_A: Array, margin: np.float32, reach: np.float32
-) -> np.float32:
+def _mark_doubtful(value_TA: Array, t: int, found_A: Array, margin: np.float32) -> np.float32:
     """Mark and count pixels whose nearest centre may be another, or have its window elsewhere."""
     count = np.float32(0)
     for i in range(A):
         squares = value_TA[t, NUM_FEATURES * A + i]
         total = found_A[A + i] + found_A[i] + squares + squares
         gap = found_A[A + i] - found_A[i] - margin - _ERROR * total
-        within = reach - found_A[i] - squares
+        number = found_A[2 * A + i]
         # 2 where another may be nearer, 1 where only the window is in doubt.
-        doubt = np.float32(0) if within > 0 else np.float32(1)
+        doubt = np.float32(0) if np.floor(number) == number else np.float32(1)
         doubt = doubt if gap > 0 else np.float32(2)
         found_A[3 * A + i] = doubt
         count += doubt
@@ -257,16 +215,14 @@ def _mark_doubtful(
 
 
 @compiled()
-def _decide(
-    tiles: Tiles, centres: Centres, where: tuple[int, int, int], found_A: Array, label_HW: Array
-) -> None:
+def _decide(tiles: Tiles, centres: Centres, where: Where, found_A: Array, label_HW: Array) -> None:
     """Compare those of a tile's pixels again that single precision leaves in doubt."""
-    t, top, left = where
+    t, top, bottom, left, right = where
     for i in range(A):
         if found_A[3 * A + i] == 0:
             continue
         y, x, k = top + i // ACROSS, left + i % ACROSS, int(found_A[2 * A + i])
-        if y >= label_HW.shape[0] or x >= label_HW.shape[1]:
+        if y >= bottom or x >= right:
             continue
         if found_A[3 * A + i] > 1 or not _holds(centres.window_K4, k, y, x):
             k = _nearest(tiles, centres, t, y, x)

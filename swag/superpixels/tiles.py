@@ -58,8 +58,6 @@ class Scratch(NamedTuple):
     """
     factor_J8: Array
     """Of the centres for comparison |c|², -2 c and the number."""
-    later_K: Array
-    bound_K: Array
 
 
 @compiled()
