@@ -4,6 +4,8 @@ Step by step the algorithm of scikit-image's `slic`: a grid of centres, rounds o
 windows and of averaging, then connected pieces of bounded size. Each image is cut into square
 tiles; a tile's pixels are compared with the centres whose windows reach it. No result depends on
 the order of additions, which GPUs leave open: features are rounded so that their sums are exact.
+Nothing in a round waits for the device: the tiles' lists of centres have room for more than a grid
+has in reach, and it is seen after the last round whether one was too short, and all is done again.
 
 Shape suffixes beside those of `swag.types`: R tiles of all images, A pixels of a tile, t its side,
 K centres of an image, P centres that a tile is compared with, D row, column and features.
@@ -53,11 +55,13 @@ def cluster(features_BHWF: Tensor, num_segments: int, max_iterations: int) -> Te
     centre_SD = F.pad(place_K2, (0, channels)).repeat(batch, 1).to(features_BHWF.device)
     first_B = torch.arange(batch, device=features_BHWF.device) * grid.num_centres
     nearest_RA = first_B.repeat_interleave(tiles.num_per_image)[:, None].repeat(1, _TILE**2)
-    for iteration in range(max_iterations):
-        if iteration:
-            centre_SD = _average(tiles, nearest_RA, len(centre_SD))
-        nearest_RA = _assign(tiles, centre_SD, nearest_RA, grid)
-    return tiles.image_BHW(nearest_RA) - first_B[:, None, None]
+    found_RA, room, longest = nearest_RA, 0, grid.most_in_reach
+    while longest > room:
+        room = longest
+        found_RA, longest = _rounds(
+            tiles, centre_SD, nearest_RA, grid, room=room, iterations=max_iterations
+        )
+    return tiles.image_BHW(found_RA) - first_B[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,14 @@ class Grid:
     @property
     def num_centres(self) -> int:
         return len(self.rows) * len(self.columns)
+
+    @property
+    def most_in_reach(self) -> int:
+        """How many of the centres can reach a tile while they are where they start, at most."""
+        axes = zip((self.rows, self.columns), self.reach, strict=True)
+        return math.prod(
+            min(len(places), (_TILE + 2 * reach) // places.step + 1) for places, reach in axes
+        )
 
 
 @dataclass(frozen=True)
@@ -131,6 +143,23 @@ def summable(features_BHWF: Tensor) -> Tensor:
     return (features_BHWF / unit_B111).round() * unit_B111
 
 
+def _rounds(
+    tiles: _Tiles, centre_SD: Tensor, nearest_RA: Tensor, grid: Grid, *, room: int, iterations: int
+) -> tuple[Tensor, int]:
+    """Return nearest_RA after some rounds, and the length of the longest list of centres in them.
+
+    Lists hold `room` centres; where one was longer, what is nearest is not known.
+    """
+    longest = nearest_RA.new_zeros(())
+    for iteration in range(iterations):
+        if iteration:
+            centre_SD = _average(tiles, nearest_RA, len(centre_SD))
+        centre_RP, count_R = _candidates(tiles, centre_SD, grid, room)
+        nearest_RA = _assign(tiles, centre_SD, (centre_RP, count_R), nearest_RA, grid)
+        longest = torch.maximum(longest, count_R.amax())
+    return nearest_RA, int(longest)
+
+
 def _average(tiles: _Tiles, centre_RA: Tensor, num_centres: int) -> Tensor:
     """Return the mean of each centre's pixels, centre_SD; infinitely far where it has none."""
     value_DN = tiles.value_DRA.flatten(1)
@@ -141,10 +170,13 @@ def _average(tiles: _Tiles, centre_RA: Tensor, num_centres: int) -> Tensor:
     return mean_DS.T.contiguous()
 
 
-def _assign(tiles: _Tiles, centre_SD: Tensor, old_RA: Tensor, grid: Grid) -> Tensor:
+def _assign(
+    tiles: _Tiles, centre_SD: Tensor, lists: tuple[Tensor, Tensor], old_RA: Tensor, grid: Grid
+) -> Tensor:
     """Return the nearest of the centres whose windows hold a pixel; the old one where none does."""
-    centre_RP, listed_RP = _candidates(tiles, centre_SD, grid)
-    start_2R = _starts(tiles.shape).T.to(old_RA.device)
+    centre_RP, count_R = lists
+    listed_RP = torch.arange(centre_RP.shape[1], device=old_RA.device) < count_R[:, None]
+    start_2R = _starts(tiles.shape, old_RA.device).T
     at_once = _CPU_CHUNK if old_RA.device.type == "cpu" else _GPU_CHUNK
     chunk = max(1, at_once // (centre_RP.shape[1] * _TILE**2))
     nearest = []
@@ -165,10 +197,10 @@ def _assign(tiles: _Tiles, centre_SD: Tensor, old_RA: Tensor, grid: Grid) -> Ten
     return torch.cat(nearest)
 
 
-def _candidates(tiles: _Tiles, centre_SD: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-    """Return the centres whose windows reach each tile, in ascending order, and listed_RP.
+def _candidates(tiles: _Tiles, centre_SD: Tensor, grid: Grid, room: int) -> tuple[Tensor, Tensor]:
+    """Return the first `room` centres whose windows reach each tile, ascending, and how many do.
 
-    Lists shorter than the longest are filled up with zeros, where listed_RP is false.
+    What is left of a list is filled up with some centre of the image.
     """
     reached = []
     for i in range(2):
@@ -176,20 +208,19 @@ def _candidates(tiles: _Tiles, centre_SD: Tensor, grid: Grid) -> tuple[Tensor, T
         low_BK, high_BK = _window(centre_BK, grid.reach[i], tiles.size[i])
         start_T1 = torch.arange(tiles.shape[1 + i], device=centre_BK.device)[:, None] * _TILE
         reached.append((low_BK[:, None] < start_T1 + _TILE) & (high_BK[:, None] > start_T1))
-    reached_BTTK = reached[0][:, :, None] & reached[1][:, None]
-    count_R = reached_BTTK.sum(3).flatten()
-    image, row, column, number = reached_BTTK.nonzero(as_tuple=True)
-    tile_E = (image * tiles.shape[1] + row) * tiles.shape[2] + column
-    slot_E = torch.arange(len(tile_E), device=tile_E.device) - (count_R.cumsum(0) - count_R)[tile_E]
-    slot_P = torch.arange(int(count_R.max()), device=tile_E.device)
-    centre_RP = count_R.new_zeros(len(count_R), len(slot_P))
-    centre_RP[tile_E, slot_E] = image * grid.num_centres + number
-    return centre_RP, slot_P < count_R[:, None]
+    reached_RK = (reached[0][:, :, None] & reached[1][:, None]).flatten(0, 2)
+    # Of those in reach the lowest numbers are the highest ranks; the others have rank zero.
+    rank_K = torch.arange(grid.num_centres, 0, -1, device=reached_RK.device, dtype=torch.int32)
+    rank_RP = (reached_RK * rank_K).topk(min(room, len(rank_K))).values.long()
+    number_RP = (grid.num_centres - rank_RP).clamp(max=grid.num_centres - 1)
+    image_R = torch.arange(len(rank_RP), device=rank_RP.device) // tiles.num_per_image
+    return number_RP + image_R[:, None] * grid.num_centres, reached_RK.sum(1)
 
 
-def _starts(shape: tuple[int, int, int]) -> Tensor:
+def _starts(shape: tuple[int, int, int], device: torch.device) -> Tensor:
     """Return the first row and column of each tile."""
-    return torch.cartesian_prod(*(torch.arange(n) for n in shape))[:, 1:] * _TILE
+    axes = (torch.arange(n, device=device) for n in shape)
+    return torch.cartesian_prod(*axes)[:, 1:] * _TILE
 
 
 def _window(centre: Tensor, reach: int, length: int) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import skimage.segmentation
@@ -14,10 +16,11 @@ from skimage.measure import label as regions
 from skimage.transform import resize
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import swag.superpixels.slic
 from swag.superpixels.connected import components, connect
-from swag.superpixels.slic import cluster, slic_BHW, summable
+from swag.superpixels.slic import Grid, cluster, slic_BHW, summable
 from tests.support import superpixel_twins as twins
 
 
@@ -100,6 +103,42 @@ def test_a_centre_without_pixels_stays_without() -> None:
     checks_HW = np.kron(np.indices((4, 4)).sum(0) % 2, np.full((10, 10), 20.0))
     features_BHWF = torch.from_numpy(checks_HW)[None, ..., None]
     assert len(cluster(features_BHWF, 25, 10).unique()) == 12
+
+
+@pytest.mark.parametrize("most", [1, 7])
+def test_lists_that_were_too_short_are_made_longer(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features_BHWF = torch.from_numpy(random_features(2, 48, 37, 3))
+    expected_BHW = cluster(features_BHWF, 40, 10)
+    monkeypatch.setattr(Grid, "most_in_reach", most)
+    assert torch.equal(cluster(features_BHWF, 40, 10), expected_BHW)
+
+
+class Waits(TorchDispatchMode):
+    """Counts operations for which a host waits for its device: sizes and values that it reads."""
+
+    KINDS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal")
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        name = func.name().partition("::")[2].partition(".")[0]
+        self.count += name in self.KINDS or (name == "index" and self._by_mask(args))
+        return func(*args, **(kwargs or {}))
+
+    @staticmethod
+    def _by_mask(args: tuple[Any, ...]) -> bool:
+        return any(index is not None and index.dtype == torch.bool for index in args[1])
+
+
+def test_no_round_waits_for_the_device() -> None:
+    features_BHWF = torch.from_numpy(random_features(2, 48, 37, 3))
+    counts = []
+    for iterations in (1, 10):
+        with Waits() as waits:  # type: ignore[no-untyped-call]
+            cluster(features_BHWF, 40, iterations)
+        counts.append(waits.count)
+    assert counts[0] == counts[1] > 0
     expected_HW = reference(features_BHWF[0].numpy(), 25)
     np.testing.assert_array_equal(slic_BHW(features_BHWF, 25)[0], expected_HW)
 
