@@ -71,11 +71,11 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """One Ray on this machine for a file's tests that run their driver in this process."""
-    import ray  # noqa: PLC0415
+    from swagflow.engine.resources import choose_resources  # noqa: PLC0415
+    from swagflow.on_ray.session import session  # noqa: PLC0415
 
-    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20)
-    yield
-    ray.shutdown()
+    with session(choose_resources(2)):
+        yield
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from tests.support.runs import EXPLAINERS, Runner, same_results
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.usefixtures("quick_report")]
 IMAGES = "datasets.squares.images=48"
 KILLER = {"type": "tests.support.plugins:KILLER", "image_id": "square/5"}
-NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+ANY = {"object_store_memory": 80 * 2**20, "dashboard_agent_listen_port": 0}
+NODE = {"num_cpus": 1, **ANY}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def head() -> Iterator[Cluster]:
     """A head that has no room for workers."""
     cluster = Cluster(
         initialize_head=True,
-        head_node_args={"num_cpus": 0, "object_store_memory": 80 * 2**20},
+        head_node_args={"num_cpus": 0, **ANY},
     )
     try:
         ray.init(address=cluster.address, log_to_driver=False)

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import ray
 from ray.train import WorkerGroupError
 
 from swagflow.engine.resources import Resources
@@ -24,14 +22,6 @@ from tests.support.trainings import train_together, uneven
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(800)]
 TWO = Resources(num_workers=2)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    options = {"include_dashboard": False, "log_to_driver": False}
-    ray.init("local", num_cpus=2, object_store_memory=100 * 2**20, **options)
-    yield
-    ray.shutdown()
 
 
 def workers_at_work() -> list[int]:

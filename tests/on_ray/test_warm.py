@@ -1,4 +1,4 @@
-"""Workers whose processes have imported what they need before they are asked for anything."""
+"""A Ray of this machine's own, started quickly: what its workers import, and where it listens."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 import ray
+from ray._private import parameter
+from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
 
 from swagflow.engine.resources import Resources
 from swagflow.on_ray import session as on_ray_session
@@ -48,7 +50,21 @@ def state() -> tuple[bool, dict[str, str | None]]:
     return "swagflow.on_ray.warm" in sys.modules, environment
 
 
-@pytest.mark.slow
-def test_a_worker_has_imported_what_it_needs_with_one_thread() -> None:
+@pytest.fixture(scope="module")
+def connected() -> Iterator[None]:
     with OnRay(Resources(1)).connected():
-        assert ray.get(ray.remote(state).remote()) == (True, of_worker(1))
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("connected")
+def test_a_worker_has_imported_what_it_needs_with_one_thread() -> None:
+    assert ray.get(ray.remote(state).remote()) == (True, of_worker(1))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("connected")
+def test_its_agent_does_not_wait_for_the_port_of_another_ray() -> None:
+    port = ray._private.worker._global_node.dashboard_agent_listen_port
+    assert port not in {0, DEFAULT_DASHBOARD_AGENT_LISTEN_PORT}
+    assert isinstance(parameter.RayParams, type), "Ray is as it was"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import parameter
 from ray.exceptions import AuthenticationError
 
 from ..engine.address import check_listener, no_answer
@@ -89,7 +92,7 @@ def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
         check_listener(resources.address)
         options["address"] = resources.address
     try:
-        with _sigterm_kept():
+        with _sigterm_kept(), _any_port_for_agents():
             ray.init(**{**options, **chosen})
     except (ConnectionError, ValueError, AuthenticationError) as error:
         raise UserError(no_answer(resources.address, error)) from error
@@ -112,6 +115,23 @@ def _sigterm_kept() -> Iterator[None]:
     yield
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)
+
+
+@contextmanager
+def _any_port_for_agents() -> Iterator[None]:
+    """Let a node's agent listen wherever there is room, for which `ray.init` has no option.
+
+    It has the same port on every machine by itself, and where another Ray of the machine has that,
+    a start takes 4 s more.
+    """
+    known = parameter.RayParams
+    option = "dashboard_agent_listen_port"
+    if option in inspect.signature(known).parameters:
+        parameter.RayParams = partial(known, **{option: 0})
+    try:
+        yield
+    finally:
+        parameter.RayParams = known
 
 
 def gpus_of_node() -> float:
