@@ -55,13 +55,14 @@ def cluster(features_BHWF: Tensor, num_segments: int, max_iterations: int) -> Te
     centre_SD = F.pad(place_K2, (0, channels)).repeat(batch, 1).to(features_BHWF.device)
     first_B = torch.arange(batch, device=features_BHWF.device) * grid.num_centres
     nearest_RA = first_B.repeat_interleave(tiles.num_per_image)[:, None].repeat(1, _TILE**2)
-    found_RA, room, longest = nearest_RA, 0, grid.most_in_reach
-    while longest > room:
-        room = longest
+    room = grid.most_in_reach
+    while True:
         found_RA, longest = _rounds(
             tiles, centre_SD, nearest_RA, grid, room=room, iterations=max_iterations
         )
-    return tiles.image_BHW(found_RA) - first_B[:, None, None]
+        if longest <= room:
+            return tiles.image_BHW(found_RA) - first_B[:, None, None]
+        room = longest
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,10 @@ class Runner(Generic[ItemT, ReportT]):
         try:
             yield from self._reports(items)
         finally:
-            log.info("%d workers end", len(self._slots))
-            for slot in self._slots:
-                ray.kill(slot.actor)
+            if ray.is_initialized():  # `ray.kill` would start another Ray
+                log.info("%d workers end", len(self._slots))
+                for slot in self._slots:
+                    ray.kill(slot.actor)
 
     def _reports(self, items: Sequence[ItemT]) -> Iterator[ReportT]:
         self._waiting.extend(items)
