@@ -120,10 +120,7 @@ def _assign(tiles: Tiles, centres: Centres, label_HW: Array, scratch: Scratch) -
         top, left = t // across * DOWN, t % across * ACROSS
         bottom, right = min(top + DOWN, label_HW.shape[0]), min(left + ACROSS, label_HW.shape[1])
         where = (t, top, bottom, left, right)
-        squares = 0.0
-        for d in range(D):
-            squares += tiles.half_TD[t, d] * tiles.half_TD[t, d]
-        margin = np.float32(2 * _ERROR * squares)
+        margin = np.float32(2 * _ERROR * tiles.extent_T[t])
         found_A[: 2 * A] = _FAR
         found_A[2 * A : 3 * A] = -1
         count = _set_factors(tiles, centres, where, scratch.factor_J8)

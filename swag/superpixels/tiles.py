@@ -27,8 +27,8 @@ class Tiles(NamedTuple):
     place_A: Array
     """Float32: rows from the middle, then columns."""
     middle_TD: Array
-    half_TD: Array
-    """Half of the extents of places and features."""
+    extent_T: Array
+    """|p|² of a pixel that lies half of every extent from the middle: none has more."""
     step: float
     num_features: int
     """Those of the four that are not all zero."""
@@ -79,7 +79,7 @@ def tiled(feature_HWF: Array, step: float, num_features: int) -> Tiles:
     across = -(-width // ACROSS)
     num_tiles = -(-height // DOWN) * across
     value_TA = np.zeros((num_tiles, (NUM_FEATURES + 1) * A), np.float32)
-    middle_TD, half_TD = np.empty((num_tiles, D)), np.empty((num_tiles, D))
+    middle_TD, extent_T = np.empty((num_tiles, D)), np.empty(num_tiles)
     place_A = np.empty(2 * A, np.float32)
     for i in range(A):
         place_A[i] = (i // ACROSS - (DOWN - 1) / 2) / step
@@ -88,17 +88,17 @@ def tiled(feature_HWF: Array, step: float, num_features: int) -> Tiles:
         top, left = t // across * DOWN, t % across * ACROSS
         middle_TD[t, 0] = (top + (DOWN - 1) / 2) / step
         middle_TD[t, 1] = (left + (ACROSS - 1) / 2) / step
-        half_TD[t, 0] = (DOWN - 1) / 2 / step
-        half_TD[t, 1] = (ACROSS - 1) / 2 / step
         part_HWF = feature_HWF[top : top + DOWN, left : left + ACROSS]
-        _fill(part_HWF, middle_TD[t], half_TD[t], value_TA[t], place_A)
-    return Tiles(feature_HWF, value_TA, place_A, middle_TD, half_TD, step, num_features)
+        extent_T[t] = ((DOWN - 1) / 2 / step) ** 2 + ((ACROSS - 1) / 2 / step) ** 2
+        extent_T[t] += _fill(part_HWF, middle_TD[t], value_TA[t], place_A)
+    return Tiles(feature_HWF, value_TA, place_A, middle_TD, extent_T, step, num_features)
 
 
 @compiled()
-def _fill(part_HWF: Array, middle_D: Array, half_D: Array, value_A: Array, place_A: Array) -> None:
-    """Set a tile's features, their middles and half extents, and the pixels' |p|²."""
+def _fill(part_HWF: Array, middle_D: Array, value_A: Array, place_A: Array) -> float:
+    """Set a tile's features, their middles and the pixels' |p|²; return what features extend."""
     height, width, channels = part_HWF.shape
+    extent = 0.0
     for i in range(A):
         y, x = place_A[i], place_A[A + i]
         value_A[channels * A + i] = y * y + x * x
@@ -110,10 +110,12 @@ def _fill(part_HWF: Array, middle_D: Array, half_D: Array, value_A: Array, place
                 low = value if value < low else low
                 high = value if value > high else high
         middle = (low + high) / 2
-        middle_D[2 + c], half_D[2 + c] = middle, (high - low) / 2
+        middle_D[2 + c] = middle
+        extent += ((high - low) / 2) ** 2
         for y in range(height):
             for x in range(width):
                 i = y * ACROSS + x
                 value = np.float32(part_HWF[y, x, c] - middle)
                 value_A[c * A + i] = value
                 value_A[channels * A + i] += value * value
+    return extent
