@@ -10,7 +10,12 @@ from contextlib import contextmanager
 import pytest
 import ray
 from ray._private import parameter
-from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
+from ray._private.ray_constants import (
+    DEFAULT_DASHBOARD_AGENT_LISTEN_PORT,
+    PROCESS_TYPE_LOG_MONITOR,
+    PROCESS_TYPE_MONITOR,
+    PROCESS_TYPE_RAYLET,
+)
 
 from swagflow.engine.resources import Resources
 from swagflow.on_ray import session as on_ray_session
@@ -64,7 +69,9 @@ def test_a_worker_has_imported_what_it_needs_with_one_thread() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("connected")
-def test_its_agent_does_not_wait_for_the_port_of_another_ray() -> None:
-    port = ray._private.worker._global_node.dashboard_agent_listen_port
-    assert port not in {0, DEFAULT_DASHBOARD_AGENT_LISTEN_PORT}
+def test_a_node_waits_for_no_port_and_starts_nothing_that_nobody_needs() -> None:
+    node = ray._private.worker._global_node
+    assert node.dashboard_agent_listen_port not in {0, DEFAULT_DASHBOARD_AGENT_LISTEN_PORT}
+    assert not {PROCESS_TYPE_MONITOR, PROCESS_TYPE_LOG_MONITOR} & set(node.all_processes)
+    assert PROCESS_TYPE_RAYLET in node.all_processes
     assert isinstance(parameter.RayParams, type), "Ray is as it was"

@@ -30,6 +30,17 @@ log = logging.getLogger(__name__)
 
 WARM = {"preload_python_modules": ["swagflow.on_ray.warm"]}
 """Of Ray's own settings: what workers import before they are asked for."""
+LITTLE = {
+    "dashboard_agent_listen_port": 0,
+    "no_monitor": True,
+    "include_log_monitor": False,
+}
+"""Of a node's own settings, those that `ray.init` does not pass on.
+
+Its agent listens wherever there is room: where another Ray of the machine has the usual port, a
+start takes 4 s more. One machine has no use for a process that asks for others, nor for one that
+sends the driver its workers' logs.
+"""
 
 
 @contextmanager
@@ -92,7 +103,7 @@ def _connect(resources: Resources, chosen: dict[str, Any]) -> None:
         check_listener(resources.address)
         options["address"] = resources.address
     try:
-        with _sigterm_kept(), _any_port_for_agents():
+        with _sigterm_kept(), _little_beside_workers():
             ray.init(**{**options, **chosen})
     except (ConnectionError, ValueError, AuthenticationError) as error:
         raise UserError(no_answer(resources.address, error)) from error
@@ -118,16 +129,12 @@ def _sigterm_kept() -> Iterator[None]:
 
 
 @contextmanager
-def _any_port_for_agents() -> Iterator[None]:
-    """Let a node's agent listen wherever there is room, for which `ray.init` has no option.
-
-    It has the same port on every machine by itself, and where another Ray of the machine has that,
-    a start takes 4 s more.
-    """
+def _little_beside_workers() -> Iterator[None]:
+    """Let `ray.init` start a node by `LITTLE`, as far as this Ray knows it."""
     known = parameter.RayParams
-    option = "dashboard_agent_listen_port"
-    if option in inspect.signature(known).parameters:
-        parameter.RayParams = partial(known, **{option: 0})
+    accepted = inspect.signature(known).parameters
+    options = {name: value for name, value in LITTLE.items() if name in accepted}
+    parameter.RayParams = partial(known, **options)
     try:
         yield
     finally:
