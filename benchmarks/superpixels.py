@@ -1,4 +1,4 @@
-"""Superpixels: milliseconds per image of scikit-image's SLIC and ours, and how far they agree.
+"""Superpixels: milliseconds per image of scikit-image's and ours, and how far they agree.
 
     python -m benchmarks.superpixels [--images 4] [--sizes 112 224] [--repeats 5]
 
@@ -24,10 +24,12 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Passes, Task, in_turns, photographs
 from swag.classifier import Classifier
+from swag.explainers.regions import MIN_SIZE, SCALES, SIGMA
 from swag.importance import sobel_magnitude
 from swag.protocols import Segmenter
 from swag.signals import Signals
 from swag.superpixels import SLIC, Quickshift, Statistic, pool
+from swag.superpixels.graph import regions
 from swag.superpixels.segmenters import Features
 from swag.types import Batch
 
@@ -60,6 +62,15 @@ def batch_on(device: str, image_BCHW: Tensor) -> Batch:
     return Batch(image_BCHW=image_BCHW.to(device), image_ids=ids)
 
 
+def xrais(image_BHWC: np.ndarray, *, compiled: bool) -> Tensor:
+    """Return Felzenszwalb's labels at XRAI's scales, those of one image after another."""
+    labels = [
+        regions(2 * image_HWC - 1, SCALES, SIGMA, MIN_SIZE, compiled=compiled)
+        for image_HWC in image_BHWC
+    ]
+    return torch.from_numpy(np.concatenate(labels))
+
+
 def report(size: int, count: int, repeats: int) -> None:
     image_BCHW = photographs(count, (size, size))
     devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
@@ -84,6 +95,11 @@ def report(size: int, count: int, repeats: int) -> None:
         for device, batch in batches.items():
             agreement = Agreement.of(segmented(ours, batch), expected_BHW)
             add(f"{features}: torch, {device}", partial(segmented, ours, batch), str(agreement))
+    image_BHWC = image_BCHW.permute(0, 2, 3, 1).double().numpy()
+    plain = xrais(image_BHWC, compiled=False)
+    agreement = Agreement.of(xrais(image_BHWC, compiled=True), plain)
+    add("XRAI's six: skimage", partial(xrais, image_BHWC, compiled=False))
+    add("XRAI's six: compiled", partial(xrais, image_BHWC, compiled=True), str(agreement))
     add("quickshift: skimage", partial(segmented, Quickshift(), batches["cpu"]))
     for device, batch in batches.items():
         value_BHW = sobel_magnitude(batch.image_BCHW)

@@ -9,7 +9,12 @@ import numpy as np
 import scipy
 import skimage
 
-_SCALES = (50, 100, 150, 250, 500, 1200)
+from swag.superpixels.graph import regions
+
+SCALES = (50, 100, 150, 250, 500, 1200)
+SIGMA = 0.8
+MIN_SIZE = 150
+"""Of Felzenszwalb's segmentation, as the authors have them."""
 _SIDE = 224
 _DILATION = 5
 _MIN_PIXELS = 50
@@ -27,13 +32,8 @@ def segmentations(image_HWC: np.ndarray) -> list[np.ndarray]:
     stretched_hwC = skimage.transform.resize(
         stretched_HWC, size, order=3, mode="constant", preserve_range=True, anti_aliasing=True
     )
-    return [
-        _resized(
-            skimage.segmentation.felzenszwalb(stretched_hwC, scale, sigma=0.8, min_size=150),
-            image_HWC.shape[:2],
-        )
-        for scale in _SCALES
-    ]
+    labels = regions(stretched_hwC, SCALES, SIGMA, MIN_SIZE)
+    return [_resized(labels_hw, image_HWC.shape[:2]) for labels_hw in labels]
 
 
 def _resized(labels_hw: np.ndarray, size: tuple[int, int]) -> np.ndarray:

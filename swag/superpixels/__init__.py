@@ -7,6 +7,8 @@ slic.py         SLIC of many images at once, on their device; lab.py (colours) a
                 (one piece for each superpixel) are parts of it
 compiled.py     SLIC of one image by numba; tiles.py, kernels.py, pieces.py, jit.py and
                 compiled_lab.py (colours) are parts of it
+graph.py        Felzenszwalb's regions of one image; merging.py, by numba, is a part of it
+optional.py     what numba compiles, where it is installed
 pooling.py      mean, maximum, median or sum of a value over superpixels
 """
 

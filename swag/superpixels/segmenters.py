@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import import_module
-from types import ModuleType
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -20,7 +17,9 @@ from swag.importance import Source, gradient_need, passes_of_source, pixel_impor
 from swag.parallel import each
 from swag.protocols import Passes
 from swag.signals import Signals
+from swag.superpixels.graph import regions
 from swag.superpixels.lab import lab_BHWC
+from swag.superpixels.optional import compiled_module
 from swag.superpixels.slic import slic_BHW
 from swag.types import SAME_RESULT
 
@@ -93,7 +92,7 @@ class SLIC:
         image_BCHW = signals.batch.image_BCHW
         if image_BCHW.shape[1] != 3:
             return torch.from_numpy(signals.lab_BHWC)
-        module = _compiled("compiled_lab")
+        module = compiled_module("compiled_lab")
         if self.implementation == "skimage" and self.compiled and module:
             images = image_BCHW.cpu().numpy()
             return signals.once(
@@ -102,7 +101,7 @@ class SLIC:
         return signals.once("lab_on_device", lambda: lab_BHWC(image_BCHW))
 
     def _segment(self, features_HWF: np.ndarray) -> np.ndarray:
-        module = _compiled("compiled")
+        module = compiled_module("compiled")
         labels_HW: np.ndarray | None = None
         if self.compiled and module:
             labels_HW = module.slic_HW(features_HWF, self.num_segments, self.max_iterations)
@@ -164,8 +163,8 @@ class Quickshift:
 class Felzenszwalb:
     """Regions whose differences inside are small beside those across borders.
 
-    Felzenszwalb and Huttenlocher, 2004, with their paper's settings, by scikit-image; channels are
-    compared as they are, in [0, 1].
+    Felzenszwalb and Huttenlocher, 2004, with their paper's settings and scikit-image's labels;
+    channels are compared as they are, in [0, 1].
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -176,6 +175,8 @@ class Felzenszwalb:
     """Of the Gaussian that smooths the image first, in pixels."""
     min_size: int = 20
     """Smaller regions join a neighbour, in pixels."""
+    compiled: bool = field(default=True, repr=False, compare=False, metadata={SAME_RESULT: True})
+    """As that of `SLIC`; here scikit-image itself takes twice as long."""
 
     def __post_init__(self) -> None:
         require_positive("scale", self.scale)
@@ -188,19 +189,10 @@ class Felzenszwalb:
         return _stacked(each(self._segment, image_BHWC), signals)
 
     def _segment(self, image_HWC: np.ndarray) -> np.ndarray:
-        labels_HW: np.ndarray = skimage.segmentation.felzenszwalb(
-            image_HWC, scale=self.scale, sigma=self.sigma, min_size=self.min_size, channel_axis=-1
+        (labels_HW,) = regions(
+            image_HWC, [self.scale], self.sigma, self.min_size, compiled=self.compiled
         )
         return labels_HW
-
-
-@cache
-def _compiled(name: str) -> ModuleType | None:
-    """Return a module of code that numba compiles; None where numba does not work."""
-    try:
-        return import_module(f"swag.superpixels.{name}")
-    except ImportError:
-        return None
 
 
 def _scaled_BHW(signals: Signals, source: Source) -> Tensor:

@@ -91,7 +91,7 @@ def test_labels_and_identity_are_those_of_scikit_image(
     expected_BHW = plain(Signals(toy(), batch, plain.needs))
     assert torch.equal(compiled(Signals(toy(), batch, compiled.needs)), expected_BHW)
     assert int(expected_BHW.max()) > 5
-    monkeypatch.setattr(segmenters, "_compiled", lambda _: None)
+    monkeypatch.setattr(segmenters, "compiled_module", lambda _: None)
     assert torch.equal(compiled(Signals(toy(), batch, compiled.needs)), expected_BHW)
 
 
