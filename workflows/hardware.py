@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from .cores import num_cores
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
@@ -30,11 +32,6 @@ def full_precision() -> None:
     """Let GPUs compute in float32, where convolutions take TensorFloat-32 by default."""
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
-
-
-def num_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_device() -> torch.device:

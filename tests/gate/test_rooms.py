@@ -21,7 +21,7 @@ ROOMS = (
     ("data",),
     ("store",),
     ("errors", "hardware", "logs", "progress"),
-    ("confidential",),
+    ("confidential", "cores"),
 )
 """From top to bottom: a room imports those of lower lines. A line's rooms are no concern of each
 other, but `__main__` starts `cli`. Rooms of the last lines are modules."""

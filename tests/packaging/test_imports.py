@@ -56,7 +56,8 @@ def without(name, globals=None, locals=None, fromlist=(), level=0):
 
 builtins.__import__ = without
 print(import_all(swag), import_all(swagflow))
-from swagflow.hardware import description, num_cores
+from swagflow.cores import num_cores
+from swagflow.hardware import description
 print(description()["memory_gib"], num_cores() == os.cpu_count())
 """
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from swag.lookup import lookup
 
+from ..cores import num_cores
 from ..errors import ImageError, UserError, as_user_error
-from ..hardware import num_cores
 from . import DATASETS
 from .base import Dataset, DatasetConfig
 

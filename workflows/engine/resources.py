@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from ..cores import num_cores
 from ..errors import UserError
-from ..hardware import default_device, num_cores
+from ..hardware import default_device
 from .address import check_form
 
 

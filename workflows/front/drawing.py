@@ -35,15 +35,19 @@ def draw(
         look_over(settled)
         return settled, []
     from ..page import build_report  # noqa: PLC0415 - and so Matplotlib, which takes seconds
+    from ..report.painters import painting  # noqa: PLC0415 - likewise
     from ..report.source import Run  # noqa: PLC0415 - likewise
 
     run = Run(settled)
-    run.read()
-    settled.read_roar()
-    if not anew and store.damaged:
-        return settled, []
-    forget_drawn(store)
-    written = build_report(settled, open_datasets=open_dataset, run=run, num_pictured=num_pictured)
+    with painting():
+        run.read()
+        settled.read_roar()
+        if not anew and store.damaged:
+            return settled, []
+        forget_drawn(store)
+        written = build_report(
+            settled, open_datasets=open_dataset, run=run, num_pictured=num_pictured
+        )
     if not store.damaged:
         mark_drawn(store, key)
     return settled, written

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..report.figures import INK, MUTED, RULE
+from ..report.rendering import INK, MUTED, RULE
 from ..report.sections import Drawing
 
 _THEMED = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)"}

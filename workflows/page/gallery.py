@@ -18,8 +18,9 @@ from PIL import Image
 from swag.channels import LUMA, shown_3HW
 
 from ..errors import ImageError
-from ..report.figures import STYLE, literal
+from ..report.figures import literal
 from ..report.names import Labels
+from ..report.rendering import STYLE
 from ..report.source import Run
 from ..store.experiments import Experiment
 from ..store.parts import Subject

@@ -137,9 +137,11 @@ def pictures(
 ) -> dict[str, bytes]:
     """Return figures and other pictures by their paths in the run folder."""
     files: dict[str, bytes] = dict(highlights.browser.files if highlights.browser else {})
-    for drawing in [*drawings, *([highlights.cost] if highlights.cost else ())]:
-        files |= paths_of(drawing.stem, drawing.rendered)
+    shown = [*drawings, *([highlights.cost] if highlights.cost else ())]
+    rendered = {drawing.stem: drawing.rendered for drawing in shown}
     if gallery := highlights.gallery:
         figure = gallery_figure(gallery.shown, gallery.methods, labels)
-        files |= paths_of(gallery.stem, render(figure))
+        rendered[gallery.stem] = render(figure)
+    for stem, kinds in rendered.items():
+        files |= paths_of(stem, kinds)
     return files

@@ -1,8 +1,7 @@
-"""Figures: lines with intervals in small panels, drawn the same to the last byte every time."""
+"""Figures: lines with intervals in small panels."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,9 +10,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
@@ -21,26 +17,10 @@ from matplotlib.ticker import PercentFormatter
 
 from swag.stats import Floats
 
-INK, MUTED, RULE = "#1b1f24", "#5b6570", "#d9dee4"
+from .painters import PAINTERS
+from .rendering import INK, MUTED, STYLE, drawn
+
 PANELS_ACROSS = 4
-STYLE = {
-    "font.size": 9,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "swagflow",
-    "pdf.fonttype": 42,  # letters stay letters in a drawing program
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.facecolor": "none",
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-}
 
 # Okabe and Ito's palette, which stays distinct under colour-blindness; families share a colour and
 # differ by dashes, because nobody tells fifteen hues apart.
@@ -130,20 +110,10 @@ def line_figure(panels: Sequence[Panel], axis: Axis) -> Figure:
     return figure
 
 
-def render(figure: Figure, dpi: int = 160) -> dict[str, bytes]:
-    """Return the PNG, SVG and PDF of a figure, without dates or versions in them."""
-    png, svg, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    with mpl.rc_context(STYLE):
-        FigureCanvasAgg(figure)
-        figure.savefig(png, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
-        figure.set_layout_engine("none")  # places are found, which is most of the time
-        FigureCanvasSVG(figure)
-        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(svg, format="svg", facecolor="none", metadata=nothing)
-        FigureCanvasPdf(figure)
-        nothing = {"CreationDate": None, "Creator": None, "Producer": None}
-        figure.savefig(pdf, format="pdf", facecolor="none", metadata=nothing)
-    return {"png": png.getvalue(), "svg": svg.getvalue(), "pdf": pdf.getvalue()}
+def render(figure: Figure) -> Mapping[str, bytes]:
+    """Return the PNG, SVG and PDF of a figure, which must not be changed any more."""
+    painters = PAINTERS.get()
+    return drawn(figure) if painters is None else painters.paint(figure)
 
 
 def paths_of(stem: str, rendered: Mapping[str, bytes]) -> dict[str, bytes]:

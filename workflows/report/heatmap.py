@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from swag.stats import Floats
 
-from .figures import STYLE, literal
+from .figures import literal
+from .rendering import STYLE
 
 _CELL, _SMALL_CELL = 0.78, 0.42
 """Of a coefficient with its interval, and of one without, in inches."""

@@ -13,8 +13,9 @@ from scipy.stats import rankdata
 
 from swag.stats import Floats, mean_of_present
 
-from .figures import PANELS_ACROSS, STYLE, add_legend, literal, look_of, render
+from .figures import PANELS_ACROSS, add_legend, literal, look_of, render
 from .names import Column
+from .rendering import STYLE
 from .sections import Drawing, Section
 from .source import Run
 from .tables import Table, TableCell

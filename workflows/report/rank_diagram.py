@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from swag.comparing import Friedman
 
-from .figures import INK, MUTED, STYLE, literal
+from .figures import literal
+from .rendering import INK, MUTED, STYLE
 
 ACROSS = 2
 _LINE = 0.17

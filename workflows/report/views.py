@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import Any
 
 from . import names
-from .figures import INK, MUTED, RULE
 from .names import Column, Labels
 from .paper import printed_kind
+from .rendering import INK, MUTED, RULE
 from .sections import Section
 from .tables import Table, TableCell
 from .wording import MetricText

@@ -13,9 +13,9 @@ from torch import Tensor
 from swag.classifier import Classifier
 from swag.rng import generator
 
+from ..cores import num_cores
 from ..data import Dataset
 from ..errors import ImageError, UserError
-from ..hardware import num_cores
 from .process_group import ALONE, ProcessGroup
 from .recipe import Fit
 from .train_config import Augmentation
