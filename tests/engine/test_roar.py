@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from tests.support.runs import ROAR, SECTIONS, Runner, changed
 pytestmark = pytest.mark.usefixtures("quick_report")
 
 SUBJECTS = {(name, "toy"): {"dataset": name, "model": "m"} for name in ("squares", "more_squares")}
+
+Found = Iterator[tuple[str, list[np.ndarray]]]
 
 
 def test_fraction_zero_is_one_job_for_all_methods() -> None:
@@ -73,10 +76,11 @@ def test_the_most_salient_pixels_are_removed_by_the_tie_rule(tmp_path: Path) -> 
     cell = Cell(CellName("squares", "toy", "swag", None), "00" * 32)
     rows = Rows(["a"], [None], [0])
     store.write_explanations(cell, (0, 0), rows, Maps(saliency_HW[None], 0.0, "region"))
-    bits = removal_bits(store, ("squares", "toy", "swag"), 0.5)
-    removed = np.unpackbits(bits["a"], count=8).reshape(2, 4).astype(bool)
-    expected = [[True, True, False, False], [True, True, False, False]]
-    assert removed.tolist() == expected
+    ((image_id, bits),) = removal_bits(store, ("squares", "toy", "swag"), [0.5, 0.3])
+    assert image_id == "a"
+    half, third = (np.unpackbits(each, count=8).reshape(2, 4).astype(bool) for each in bits)
+    assert half.tolist() == [[True, True, False, False], [True, True, False, False]]
+    assert third.tolist() == [[False, True, False, False], [True, False, False, False]]
 
 
 def test_removed_pixels_are_found_once_while_there_is_room(
@@ -84,9 +88,9 @@ def test_removed_pixels_are_found_once_while_there_is_room(
 ) -> None:
     found: list[tuple[str, float]] = []
 
-    def find(_store: Store, cell: tuple[str, str, str], fraction: float) -> dict[str, np.ndarray]:
-        found.append((cell[2], fraction))
-        return {"a": np.zeros(4, np.uint8)}
+    def find(_store: Store, cell: tuple[str, str, str], fractions: list[float]) -> Found:
+        found.extend((cell[2], fraction) for fraction in fractions)
+        yield "a", [np.zeros(4, np.uint8) for _ in fractions]
 
     monkeypatch.setattr("swagflow.engine.masked_images.removal_bits", find)
     removed = RemovedPixels(Store(str(tmp_path)), most_bytes=11)  # two of them
@@ -97,6 +101,33 @@ def test_removed_pixels_are_found_once_while_there_is_room(
     assert found[3:] == [("x", 0.5)]
     small = RemovedPixels(Store(str(tmp_path)), most_bytes=3)
     assert small.of(("data", "model", "x"), 0.5)["a"].nbytes == 4  # though there is none
+
+
+def test_removed_pixels_of_all_fractions_are_found_together_while_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[list[float]] = []
+
+    def find(_store: Store, _cell: tuple[str, str, str], fractions: list[float]) -> Found:
+        found.append(fractions)
+        for image_id in ("a", "b"):
+            yield image_id, [np.full(4, 100 * fraction, np.uint8) for fraction in fractions]
+
+    monkeypatch.setattr("swagflow.engine.masked_images.removal_bits", find)
+    cell = ("data", "model", "x")
+    fractions = [0.1, 0.5, 0.9]
+    removed = RemovedPixels(Store(str(tmp_path)), most_bytes=24)
+    for fraction in [0.5, 0.1, 0.9, 0.5]:
+        bits = removed.of(cell, fraction, fractions)
+        assert {name: set(each) for name, each in bits.items()} == {
+            "a": {100 * fraction},
+            "b": {100 * fraction},
+        }
+    assert found == [[0.5, 0.1, 0.9]]
+    scarce = RemovedPixels(Store(str(tmp_path)), most_bytes=23)
+    for fraction in [0.5, 0.1, 0.5]:
+        assert set(scarce.of(cell, fraction, fractions)) == {"a", "b"}, "of every image"
+    assert len(found) == 3, "each was found alone, and two have room"
 
 
 def test_removed_pixels_are_the_mean_colour(

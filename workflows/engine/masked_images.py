@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -21,21 +21,24 @@ MOST_BYTES = 2**29
 
 
 def removal_bits(
-    store: Store, cell: tuple[str, str, str], fraction: float
-) -> dict[str, np.ndarray]:
-    """Return for each image its removed pixels, one bit each in row-major order.
+    store: Store, cell: tuple[str, str, str], fractions: Sequence[float]
+) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Yield each image with its removed pixels at each fraction, one bit each in row-major order.
 
-    The `fraction` of the pixels that a stored saliency ranks first, by the tie rule of the
-    deletion curve.
+    These are the `fraction` of the pixels that a stored saliency ranks first, by the tie rule of
+    the deletion curve.
     """
-    bits: dict[str, np.ndarray] = {}
     for maps in store.explanation_parts(*cell):
         for image_id, saliency_HW in maps.items():
             order_P = descending_order(torch.from_numpy(saliency_HW.reshape(1, -1).copy()))[0]
-            removed_P = np.zeros(order_P.numel(), bool)
-            removed_P[order_P[: int(fraction * order_P.numel())].numpy()] = True
-            bits[image_id] = np.packbits(removed_P)
-    return bits
+            removed = np.zeros((len(fractions), order_P.numel()), bool)
+            for removed_P, fraction in zip(removed, fractions, strict=True):
+                removed_P[order_P[: int(fraction * order_P.numel())].numpy()] = True
+            yield image_id, list(np.packbits(removed, axis=1))
+
+
+Bits = dict[str, np.ndarray]
+"""Removed pixels of each image."""
 
 
 class RemovedPixels:
@@ -48,20 +51,40 @@ class RemovedPixels:
     def __init__(self, store: Store, most_bytes: int = MOST_BYTES) -> None:
         self._store = store
         self._most_bytes = most_bytes
-        self._kept: dict[tuple[tuple[str, str, str], float], dict[str, np.ndarray]] = {}
+        self._kept: dict[tuple[tuple[str, str, str], float], Bits] = {}
 
-    def of(self, cell: tuple[str, str, str], fraction: float) -> dict[str, np.ndarray]:
-        """Return the removed pixels of a cell's images, as `removal_bits`."""
-        bits = self._kept.pop((cell, fraction), None)
-        if bits is None:
-            bits = removal_bits(self._store, cell, fraction)
+    def of(self, cell: tuple[str, str, str], fraction: float, others: Sequence[float] = ()) -> Bits:
+        """Return the removed pixels of a cell's images.
+
+        Those of `others`, which will be asked for too, are found with them where there is room, so
+        that each saliency is read and sorted once.
+        """
+        if (cell, fraction) not in self._kept:
+            for each, found in self._find(cell, fraction, others).items():
+                self._kept[cell, each] = found
+        bits = self._kept.pop((cell, fraction))
         self._kept[cell, fraction] = bits  # the last of them
         while sum(map(_num_bytes, self._kept.values())) > self._most_bytes:
             self._kept.pop(next(iter(self._kept)))
         return bits
 
+    def _find(
+        self, cell: tuple[str, str, str], fraction: float, others: Sequence[float]
+    ) -> dict[float, Bits]:
+        fractions = list(dict.fromkeys([fraction, *others]))
+        found: dict[float, Bits] = {each: {} for each in fractions}
+        num_bytes = 0
+        for image_id, bits in removal_bits(self._store, cell, fractions):
+            for each, removed in zip(fractions, bits, strict=True):
+                if each in found:
+                    found[each][image_id] = removed
+                    num_bytes += removed.nbytes
+            if num_bytes > self._most_bytes:
+                found = {fraction: found[fraction]}
+        return found
 
-def _num_bytes(bits: dict[str, np.ndarray]) -> int:
+
+def _num_bytes(bits: Bits) -> int:
     return sum(removed.nbytes for removed in bits.values())
 
 

@@ -111,4 +111,5 @@ class RoarWorker:
         if not job.fraction:
             return MaskedImages(images, None)
         cell = dataset, job.model, job.explainer
-        return MaskedImages(images, self._removed.of(cell, job.fraction))
+        others = [each for each in self._benchmark.roar[job.dataset].fractions if each]
+        return MaskedImages(images, self._removed.of(cell, job.fraction, others))
