@@ -5,7 +5,7 @@
 For each network the deletion AUC of some methods' maps is computed with copies in float32, as the
 model is ("eager"), and once more by every other way that this machine has; all take turns. Maps
 come from float32 signals, the same for all. Two methods have changed places where their means stand
-in another order. Tiny networks see digit_scenes, others the pictures in a folder's Parquet
+in another order. Tiny and small networks see digit_scenes, others pictures in a folder's Parquet
 files, or photographs that scikit-image brings. Time is the processor's, on a GPU the clock's.
 """
 
@@ -35,7 +35,7 @@ from swag.signals import Signals
 from swag.stats import bootstrap_interval
 from swag.stats import compare as compare_columns
 from swag.types import Batch
-from swagflow.data.digit_scenes import DigitScenes
+from swagflow.data.digit_scenes import DigitScenes, Style
 from swagflow.data.parquet import ImageParquet
 from swagflow.hardware import default_device, description, full_precision, tune_allocator
 
@@ -58,7 +58,8 @@ def ways(device: torch.device) -> list[CopyPasses]:
 
 def images_of(name: str, count: int, root: str) -> Tensor:
     if name in TINY:
-        dataset: Any = DigitScenes(images=count).open()
+        scenes: Style = "natural" if name.startswith("small") else "plain"  # which they know
+        dataset: Any = DigitScenes(images=count, scenes=scenes).open()
     elif root:
         dataset = ImageParquet(root=root, images=count).open()
     else:
