@@ -34,7 +34,7 @@ class Painting(Mapping[str, bytes]):
 
     def settle(self) -> Files:
         """Return the files; while a process is about them, draw here what none has begun."""
-        if self._files is None and not self.is_drawn_here():
+        if self._files is None and not self.draw_unless_begun():
             self._painters.help_until(self._coming)
             try:
                 self._files = self._coming.result()
@@ -42,8 +42,8 @@ class Painting(Mapping[str, bytes]):
                 self._files = drawn(self._figure)  # and say what is wrong, if that was the figure
         return cast("Files", self._files)
 
-    def is_drawn_here(self) -> bool:
-        """Draw it, if nobody has begun."""
+    def draw_unless_begun(self) -> bool:
+        """Draw it here; return False where somebody has begun, or is done."""
         if self._files is not None or not self._coming.cancel():
             return False
         self._files = drawn(self._figure)
@@ -81,7 +81,7 @@ class Painters:
         for asked in reversed(self._asked):
             if coming.done():
                 return
-            asked.is_drawn_here()
+            asked.draw_unless_begun()
 
     def _ask(self, pickled: bytes) -> Files:
         process = self._idle.get_nowait()  # there are as many as threads, but for those that ended
