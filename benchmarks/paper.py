@@ -233,6 +233,8 @@ def main() -> None:
     for table in TABLES:
         for line in beside_the_paper(results, table):
             print(line)
+    if DELETION not in results.metrics:
+        return
     printed = printed_columns("table1")
     found = subjects(results, DELETION, next(iter(printed.values())))
     for lines in (

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from benchmarks.paper import Subject, agreement, beside_the_paper, orders, printed_columns
+from benchmarks.paper import Subject, agreement, beside_the_paper, main, orders, printed_columns
 from swagflow.cli.run import run_benchmark
 from swagflow.config.load import load_benchmark
 from swagflow.engine.resources import choose_resources
@@ -58,3 +58,22 @@ def test_a_run_stands_beside_the_paper_whatever_its_experiments_share(tmp_path: 
     (swag,) = (line for line in lines if line.startswith("| SWAG |"))
     assert swag.endswith("| 0.092 | 0.119 |")
     assert len(lines) == 6
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_without_deletion_has_its_other_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ["models=[small_vgg]", "explainers=[swag, random]", "datasets.digit_scenes.images=2"]
+    benchmark = load_benchmark("full-benchmark", settings, ["table5"])
+    folder = str(tmp_path / "run")
+    console = Console(quiet=True)
+    assert not run_benchmark(
+        benchmark, folder, choose_resources(0), retry_errors=False, console=console
+    )
+    monkeypatch.setattr("sys.argv", ["benchmarks.paper", folder])
+    main()
+    printed = capsys.readouterr().out
+    assert printed.count("###") == 1
+    assert printed.startswith("\n### Table 5")
