@@ -66,6 +66,7 @@ def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write reports whose figures are empty: drawing takes most of the time of a small one."""
     monkeypatch.setattr(Figure, "savefig", lambda self, file, **_: file.write(b"<svg></svg>"))
+    monkeypatch.setattr("swagflow.report.painters.num_cores", lambda: 1)
 
 
 @pytest.fixture(scope="module")

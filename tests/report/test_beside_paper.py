@@ -65,8 +65,8 @@ def test_a_run_stands_beside_the_paper_whatever_its_experiments_share(tmp_path: 
 def test_a_run_without_deletion_has_its_other_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = ["models=[small_vgg]", "explainers=[swag, random]", "datasets.digit_scenes.images=2"]
-    benchmark = load_benchmark("full-benchmark", settings, ["table5"])
+    settings = ["models=[small_vgg]", "explainers=[swag, grad_cam]", "metrics.efficiency.images=1"]
+    benchmark = load_benchmark("full-benchmark", settings, ["table6"])
     folder = str(tmp_path / "run")
     console = Console(quiet=True)
     assert not run_benchmark(
@@ -76,4 +76,4 @@ def test_a_run_without_deletion_has_its_other_tables(
     main()
     printed = capsys.readouterr().out
     assert printed.count("###") == 1
-    assert printed.startswith("\n### Table 5")
+    assert printed.startswith("\n### Table 6")

@@ -27,6 +27,13 @@ def by_variant(scores: pd.DataFrame) -> pd.DataFrame:
     return scores
 
 
+def one_variant(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one variant of the metric, which miss the same images."""
+    if "variant" not in scores:
+        return scores
+    return scores[scores["variant"] == scores["variant"].iloc[0]]
+
+
 def by_threshold(scores: pd.DataFrame) -> pd.DataFrame:
     """Return whether each evaluated image is wrong, for each kind of threshold.
 

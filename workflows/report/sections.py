@@ -15,7 +15,7 @@ from .answers import correct_rows
 from .figures import Axis, line_figure, render
 from .panels import curve_figure, curve_panels
 from .paper import PaperValues, paper_values
-from .rows import by_variant, roar_scores
+from .rows import by_variant, one_variant, roar_scores
 from .source import Run
 from .sweeps import SweepPlot, sweep_of, sweep_panels
 from .tables import Missing, Rules, Table, make_table, missing_rows, resampled
@@ -127,16 +127,6 @@ def _stem(name: str, metric: str) -> str:
     return f"{name}_{metric}"
 
 
-def unscored_rows(run: Run) -> list[Missing]:
-    """Return the rows of the experiments that have no section, because not one has a value."""
-    found: list[Missing] = []
-    for experiment in run.experiments.values():
-        scores = run.scores(experiment)
-        if not scores.empty and scores["value"].isna().all():
-            found += missing_rows(scores, str(experiment.metric), experiment.explainers)
-    return found
-
-
 def _section(run: Run, name: str, experiment: Experiment, *, drawn: bool) -> Section | None:
     scores = run.scores(experiment)
     scores = scores if scores.empty else by_variant(scores)
@@ -174,7 +164,7 @@ def _section(run: Run, name: str, experiment: Experiment, *, drawn: bool) -> Sec
         only_correct=experiment.only_correct,
         paper=paper,
         drawings=[drawing for drawing in drawings if drawing is not None],
-        missing=missing_rows(_one_variant(scores), metric, experiment.explainers),
+        missing=missing_rows(one_variant(scores), metric, experiment.explainers),
     )
 
 
@@ -193,13 +183,6 @@ def _as_printed(run: Run, paper: PaperValues) -> PaperValues:
         for cell, number in paper.items()
         if run.labels.is_as_printed(cell[0], cell[1:])
     }
-
-
-def _one_variant(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of one variant of the metric, which miss the same images."""
-    if "variant" not in scores:
-        return scores
-    return scores[scores["variant"] == scores["variant"].iloc[0]]
 
 
 def _roar_section(run: Run, *, drawn: bool) -> Section | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from swag.lookup import nearest
 
@@ -13,12 +13,14 @@ from .holds import ENDINGS, Holds, holds_of
 from .maps_alike import STEM, maps_alike, maps_sheet
 from .names import Labels
 from .rankings import ALPHA, RANKS, TAUS, build_rankings, ranking_sheets
-from .sections import Section, build_sections, stems_of, unscored_rows
+from .rows import by_variant, one_variant
+from .sections import Section, build_sections, stems_of
 from .source import Run
-from .tables import Missing
+from .tables import Missing, missing_rows
 
 CORRECT = "_correct"
 ACCURACY, MISSING = "accuracy", "missing"
+ALL_HELD_OUT = "every image is held out to choose a threshold, and none is left to judge; use more"
 Finder = Callable[[], Iterable[Sheet]]
 
 
@@ -44,7 +46,22 @@ def accuracy_of(run: Run) -> list[Accuracy]:
 def missing_of(run: Run, sections: Sequence[Section]) -> list[Missing]:
     """Return every row without a score once."""
     rows = [row for section in sections for row in section.missing]
-    return list(dict.fromkeys([*rows, *unscored_rows(run)]))
+    shown = {section.name for section in sections}
+    return list(dict.fromkeys([*rows, *_unscored_rows(run, shown)]))
+
+
+def _unscored_rows(run: Run, shown: Container[str]) -> list[Missing]:
+    """Return the rows of the experiments that have no section, because not one has a value."""
+    found: list[Missing] = []
+    for experiment in (item for name, item in run.experiments.items() if name not in shown):
+        scores = run.scores(experiment)
+        judged = scores if scores.empty else by_variant(scores)
+        if not scores.empty and judged.empty:
+            judged = scores.assign(value=float("nan"), error=ALL_HELD_OUT)
+        if not judged.empty and judged["value"].isna().all():
+            rows = one_variant(judged)
+            found += missing_rows(rows, str(experiment.metric), experiment.explainers)
+    return found
 
 
 def other_sheets(models: Sequence[Accuracy], missing: Sequence[Missing]) -> list[Sheet]:
