@@ -34,7 +34,7 @@ def removal_bits(
             removed = np.zeros((len(fractions), order_P.numel()), bool)
             for removed_P, fraction in zip(removed, fractions, strict=True):
                 removed_P[order_P[: int(fraction * order_P.numel())].numpy()] = True
-            yield image_id, list(np.packbits(removed, axis=1))
+            yield image_id, [np.packbits(removed_P) for removed_P in removed]
 
 
 Bits = dict[str, np.ndarray]
