@@ -59,6 +59,17 @@ def test_what_a_dead_process_leaves_is_drawn_here(started: list[Painters]) -> No
     assert [dict(files) for files in found] == [drawn(figure(t)) for t in ("one", "two", "three")]
 
 
+@pytest.mark.usefixtures("started")
+def test_where_no_process_may_begin_all_is_drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr("swagflow.report.painters.subprocess.Popen", refused)
+    with painting():
+        files = render(figure("one"))
+    assert dict(files) == drawn(figure("one"))
+
+
 def interrupted() -> None:
     with painting():
         render(figure("one"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import subprocess
@@ -17,6 +18,8 @@ from matplotlib.figure import Figure
 
 from ..cores import num_cores
 from .rendering import drawn
+
+log = logging.getLogger(__name__)
 
 MOST = 3
 """Processes; more have nothing to do for long."""
@@ -65,7 +68,7 @@ class Painters:
     def __init__(self, count: int) -> None:
         self._asked: list[Painting] = []
         self._threads = ThreadPoolExecutor(count)
-        self.processes = [_started() for _ in range(count)]
+        self.processes = list(_started(count))
         self._idle: SimpleQueue[Process] = SimpleQueue()
         for process in self.processes:
             self._idle.put(process)
@@ -84,7 +87,7 @@ class Painters:
             asked.draw_unless_begun()
 
     def _ask(self, pickled: bytes) -> Files:
-        process = self._idle.get_nowait()  # there are as many as threads, but for those that ended
+        process = self._idle.get_nowait()  # there may be fewer than threads
         stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         stdin.write(pickled)
         stdin.flush()
@@ -120,11 +123,16 @@ def painting() -> Iterator[None]:
         painters.end()
 
 
-def _started() -> Process:
-    return subprocess.Popen(  # noqa: S603 - this Python, and a module of this package
-        [sys.executable, "-P", "-m", drawn.__module__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+def _started(count: int) -> Iterator[Process]:
+    """Yield so many processes, or as many as the system lets begin."""
+    try:
+        for _ in range(count):
+            yield subprocess.Popen(  # noqa: S603 - this Python, and a module of this package
+                [sys.executable, "-P", "-m", drawn.__module__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+    except OSError as error:
+        log.info("figures are drawn without another process: %s", error)
