@@ -13,8 +13,6 @@ system is multiplied by 12, so that neighbours weigh 1 and 2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from importlib import import_module
 
 import torch
 from torch import Tensor
@@ -31,6 +29,7 @@ from swag.curves.sweeps import (
     surplus,
     up,
 )
+from swag.superpixels.optional import compiled_module
 
 TOLERANCE = 1e-3
 """How far a pixel may be from the mean of its neighbours, in units of the normalised image: a tenth
@@ -50,16 +49,11 @@ def impute(image_CHW: Tensor, gone_T1HW: Tensor, *, compiled: bool = True) -> Te
     return solve(image_CHW, levels_of(gone_T1HW), 12 * TOLERANCE, MAX_ITERATIONS)
 
 
-@lru_cache
 def _solver(compiled: bool) -> Callable[..., Tensor]:
     """Return numba's if asked for and installed, else PyTorch's."""
-    if compiled:
-        try:
-            found: Callable[..., Tensor] = import_module("swag.curves.compiled_imputation").solved
-            return found
-        except ImportError:
-            pass
-    return solved
+    module = compiled_module("swag.curves.compiled_imputation") if compiled else None
+    found: Callable[..., Tensor] = solved if module is None else module.solved
+    return found
 
 
 def solved(image_CHW: Tensor, levels: list[Level], limit: float, iterations: int) -> Tensor:

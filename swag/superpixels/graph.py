@@ -27,7 +27,7 @@ def regions(
     Where numba is installed and `compiled` allows it, the image is smoothed once and its edges are
     ordered once for all scales.
     """
-    module = compiled_module("merging") if compiled else None
+    module = compiled_module("swag.superpixels.merging") if compiled else None
     if module is None:
         return [
             skimage.segmentation.felzenszwalb(

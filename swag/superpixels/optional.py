@@ -9,8 +9,8 @@ from types import ModuleType
 
 @cache
 def compiled_module(name: str) -> ModuleType | None:
-    """Return a module of this folder that numba compiles; None where numba does not work."""
+    """Return a module that numba compiles, by its full name; None where numba does not work."""
     try:
-        return import_module(f"swag.superpixels.{name}")
+        return import_module(name)
     except ImportError:
         return None

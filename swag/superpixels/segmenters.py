@@ -92,7 +92,7 @@ class SLIC:
         image_BCHW = signals.batch.image_BCHW
         if image_BCHW.shape[1] != 3:
             return torch.from_numpy(signals.lab_BHWC)
-        module = compiled_module("compiled_lab")
+        module = compiled_module("swag.superpixels.compiled_lab")
         if self.implementation == "skimage" and self.compiled and module:
             images = image_BCHW.cpu().numpy()
             return signals.once(
@@ -101,7 +101,7 @@ class SLIC:
         return signals.once("lab_on_device", lambda: lab_BHWC(image_BCHW))
 
     def _segment(self, features_HWF: np.ndarray) -> np.ndarray:
-        module = compiled_module("compiled")
+        module = compiled_module("swag.superpixels.compiled")
         labels_HW: np.ndarray | None = None
         if self.compiled and module:
             labels_HW = module.slic_HW(features_HWF, self.num_segments, self.max_iterations)

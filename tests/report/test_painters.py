@@ -51,7 +51,9 @@ def test_files_are_the_same_bytes(started: list[Painters]) -> None:
 
 def test_what_a_dead_process_leaves_is_drawn_here(started: list[Painters]) -> None:
     with painting():
+        assert render(figure("first"))["png"]
         (one,) = started
+        assert one.processes
         for process in one.processes:
             process.kill()
             process.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
 import subprocess
@@ -18,8 +17,6 @@ from matplotlib.figure import Figure
 
 from ..cores import num_cores
 from .rendering import drawn
-
-log = logging.getLogger(__name__)
 
 MOST = 3
 """Processes; more have nothing to do for long."""
@@ -41,7 +38,7 @@ class Painting(Mapping[str, bytes]):
             self._painters.help_until(self._coming)
             try:
                 self._files = self._coming.result()
-            except (OSError, EOFError, Empty, pickle.UnpicklingError):
+            except (OSError, EOFError, pickle.UnpicklingError):
                 self._files = drawn(self._figure)  # and say what is wrong, if that was the figure
         return cast("Files", self._files)
 
@@ -63,15 +60,13 @@ class Painting(Mapping[str, bytes]):
 
 
 class Painters:
-    """Processes that draw, each of them one figure after another."""
+    """Processes that draw, each of them one figure after another; they begin when there is one."""
 
     def __init__(self, count: int) -> None:
         self._asked: list[Painting] = []
         self._threads = ThreadPoolExecutor(count)
-        self.processes = list(_started(count))
+        self.processes: list[Process] = []
         self._idle: SimpleQueue[Process] = SimpleQueue()
-        for process in self.processes:
-            self._idle.put(process)
 
     def paint(self, figure: Figure) -> Painting:
         pickled = pickle.dumps(figure)
@@ -87,7 +82,11 @@ class Painters:
             asked.draw_unless_begun()
 
     def _ask(self, pickled: bytes) -> Files:
-        process = self._idle.get_nowait()  # there may be fewer than threads
+        try:
+            process = self._idle.get_nowait()
+        except Empty:
+            process = _started()
+            self.processes.append(process)
         stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
         stdin.write(pickled)
         stdin.flush()
@@ -96,9 +95,10 @@ class Painters:
         return files
 
     def end(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
         for process in self.processes:
             process.kill()
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown()
         for process in self.processes:
             process.communicate()
 
@@ -123,16 +123,11 @@ def painting() -> Iterator[None]:
         painters.end()
 
 
-def _started(count: int) -> Iterator[Process]:
-    """Yield so many processes, or as many as the system lets begin."""
-    try:
-        for _ in range(count):
-            yield subprocess.Popen(  # noqa: S603 - this Python, and a module of this package
-                [sys.executable, "-P", "-m", drawn.__module__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
-    except OSError as error:
-        log.info("figures are drawn without another process: %s", error)
+def _started() -> Process:
+    return subprocess.Popen(  # noqa: S603 - this Python, and a module of this package
+        [sys.executable, "-P", "-m", drawn.__module__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )

@@ -55,12 +55,12 @@ def _unscored_rows(run: Run, shown: Container[str]) -> list[Missing]:
     found: list[Missing] = []
     for experiment in (item for name, item in run.experiments.items() if name not in shown):
         scores = run.scores(experiment)
-        judged = scores if scores.empty else by_variant(scores)
-        if not scores.empty and judged.empty:
+        if scores.empty:
+            continue
+        judged = by_variant(scores)
+        if judged.empty:
             judged = scores.assign(value=float("nan"), error=ALL_HELD_OUT)
-        if not judged.empty and judged["value"].isna().all():
-            rows = one_variant(judged)
-            found += missing_rows(rows, str(experiment.metric), experiment.explainers)
+        found += missing_rows(one_variant(judged), str(experiment.metric), experiment.explainers)
     return found
 
 
